@@ -1,0 +1,77 @@
+"""The command line: python -m vae_lib recipes | train | evaluate | sample."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from vae_lib import pretrained
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m vae_lib", description="Train and use the VAEs of the course.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    commands.add_parser("recipes", help="list the recipes and what is known of their weights")
+    train = commands.add_parser("train", help="train a recipe; writes weights and provenance")
+    evaluate = commands.add_parser("evaluate", help="negative log-likelihood of the test set by importance weighting")
+    sample = commands.add_parser("sample", help="draw new images into a PNG file")
+
+    train.add_argument("recipe", choices=pretrained.names())
+    train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
+    train.add_argument("--epochs", type=int, help="other than the recipe's, for a trial")
+    for command in (evaluate, sample):
+        command.add_argument("recipe", choices=pretrained.names())
+        command.add_argument("--weights", type=Path, default=pretrained.WEIGHTS,
+                             help="folder of the weights (default: those that come with the package)")
+    evaluate.add_argument("--k", type=int, default=5000, help="importance samples per image (default: 5000)")
+    evaluate.add_argument("--images", type=int, help="a fixed random part of the test set; nothing is written")
+    sample.add_argument("--n", type=int, default=64, help="how many images (default: 64)")
+    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument("--means", action="store_true", help="show E[x|z] instead of drawing the pixels")
+    sample.add_argument("--out", type=Path, default=Path("samples.png"))
+    for command in (train, evaluate, sample):
+        command.add_argument("--device", help='"cpu", "cuda" or "mps" (default: the fastest here)')
+    options = parser.parse_args(arguments)
+    try:
+        globals()[f"_{options.command}"](options)
+    except (FileNotFoundError, RuntimeError, ValueError, PermissionError) as error:
+        sys.exit(f"vae_lib: {error}")
+
+
+def _recipes(options):
+    for name in pretrained.names():
+        print(f"{name:16} {pretrained.recipe(name)['about']}")
+        path = pretrained.WEIGHTS / f"{name}.json"
+        notes = pretrained.provenance(name) if path.exists() else {}
+        if notes:
+            print(f"{'':16} trained in {notes['seconds']} s on {notes['device']}", end="")
+            test = notes.get("test")
+            print(f"; test NLL {test['nll']:.2f} ± {test['standard_error']:.2f} nats (IWAE-{test['k']})" if test else "")
+
+
+def _train(options):
+    _, notes = pretrained.train(options.recipe, options.out, options.resume, options.device, options.epochs)
+    print(f"validation -ELBO {notes['validation_negative_elbo']:.2f} nats after {notes['epochs']} epochs, {notes['seconds']} s; "
+          f"weights in {options.out / options.recipe}.safetensors")
+
+
+def _evaluate(options):
+    found = pretrained.evaluate(options.recipe, options.weights, options.k, options.images, device=options.device)
+    print(f"NLL {found['nll']:.2f} ± {found['standard_error']:.2f} nats per image (IWAE-{found['k']}, {found['images']:,} test images)")
+
+
+def _sample(options):
+    from torchvision.utils import save_image
+
+    model = pretrained.load(options.recipe, options.weights, options.device or "cpu")
+    torch.manual_seed(options.seed)
+    x = model.sample(options.n, options.means)
+    save_image(x, options.out, nrow=max(1, round(options.n**0.5)), padding=1, pad_value=0.5)
+    print(f"{options.n} images in {options.out}")
+
+
+if __name__ == "__main__":
+    main()

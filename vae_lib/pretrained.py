@@ -1,0 +1,170 @@
+"""Recipes and what they made: small text files that say how a network was trained, and its weights.
+
+A recipe is `recipes/NAME.toml`. Training it writes `NAME.safetensors` (weights) and `NAME.json`
+(provenance: device, versions, commit, seed, seconds, scores); evaluating it adds `NAME.nll.safetensors`,
+the negative log-likelihood of every test image.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+
+from vae_lib import data, evaluation, networks, training
+from vae_lib.vae import VAE
+
+__all__ = ["WEIGHTS", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll", "train"]
+
+HERE = Path(__file__).parent
+WEIGHTS = HERE / "weights"
+
+
+def names():
+    """Names of all recipes."""
+    return sorted(path.stem for path in (HERE / "recipes").glob("*.toml"))
+
+
+def recipe(name):
+    """The recipe as a dict: `about`, `data`, `network`, `training`."""
+    if name not in names():
+        raise ValueError(f"there is no recipe {name!r}: choose one of {', '.join(names())}")
+    return tomllib.loads((HERE / "recipes" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def build(spec):
+    """The untrained VAE of a recipe's dict; its weights depend on the recipe's seed alone."""
+    options = dict(spec["network"])
+    hidden = tuple(options.pop("hidden"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec["training"]["seed"])
+        model = VAE(networks.MLPEncoder(hidden=hidden, **options), networks.MLPDecoder(hidden=hidden[::-1], **options))
+    networks.output_bias(model.decoder, data.load(spec["data"], as_float=True).images)
+    return model
+
+
+def train(name, folder, resume=False, device=None, epochs=None, progress=True):
+    """Train a recipe; write weights and provenance to `folder`. Returns the model and its provenance.
+
+    resume: start from the checkpoint of an interrupted run in `folder`, if there is one.
+    epochs: other than the recipe's, for a trial.
+    """
+    spec = recipe(name)
+    options = spec["training"] | ({"epochs": epochs} if epochs else {})
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / f"{name}.checkpoint"
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    model = build(spec).to(device or training.best_device())
+    began = time.perf_counter()
+    history = training.fit(model, data.load(spec["data"]), binarize=True, checkpoint=checkpoint, progress=progress,
+                           validation=data.static_binarized(spec["data"], "validation"), label=f"{name} ", **options)
+    notes = {
+        "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": options["epochs"],
+        "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history)),
+        "seconds_with_validation": round(time.perf_counter() - began), "validation_negative_elbo": history[-1]["validation"],
+    }
+    raw = save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, {"recipe": name})
+    notes["sha256"] = hashlib.sha256(raw).hexdigest()
+    _write(folder / f"{name}.safetensors", raw)
+    _write_json(folder / f"{name}.json", notes)
+    checkpoint.unlink()
+    return model, notes
+
+
+def load(name, folder=WEIGHTS, device="cpu"):
+    """The trained VAE of a recipe, in evaluation mode. Loading weights never runs code (safetensors)."""
+    path = Path(folder) / f"{name}.safetensors"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: python -m vae_lib train {name} --out {folder} makes it")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != provenance(name, folder)["sha256"]:
+        raise RuntimeError(f"{path} is not the file that its provenance tells of (SHA-256 {found[:12]}…): "
+                           f"python -m vae_lib train {name} --out {folder} makes both anew")
+    model = build(recipe(name))
+    model.load_state_dict(load_file(path))
+    return model.to(device).eval()
+
+
+def provenance(name, folder=WEIGHTS):
+    """Where the weights come from: a dict with device, versions, commit, seed, seconds and scores."""
+    return json.loads((Path(folder) / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=None):
+    """Score a trained recipe on the test set by IWAE-`k`; with all images, the result is written down.
+
+    images: score the first of a fixed random order only, and write nothing.
+    Returns
+        A dict with `nll`, its standard error over images, and `images`.
+    """
+    folder = Path(folder)
+    model = load(name, folder, device or training.best_device())
+    x = data.static_binarized(recipe(name)["data"], "test")
+    if images:
+        x = x[fixed_subset(images)]
+    began = time.perf_counter()
+    values = evaluation.nll(model, x, k, progress=progress)
+    mean, error = evaluation.mean_and_error(values)
+    result = {"nll": mean, "standard_error": error, "k": k, "images": len(x)}
+    if not images:
+        terms = evaluation.elbo_terms(model, x)
+        result |= {
+            "negative_elbo": -terms.elbo.mean().item(), "kl": terms.kl.mean().item(),
+            "active_units": int(evaluation.active_units(model, x).sum()),
+            "evaluation_seconds": round(time.perf_counter() - began), "sha256": provenance(name, folder)["sha256"],
+            "binarisation": "one draw of all 10,000 images, seed 0", **_circumstances(model.device),
+        }
+        _write(folder / f"{name}.nll.safetensors", save({"nll": values.float()}, {"sha256": result["sha256"]}))
+        _write_json(folder / f"{name}.json", provenance(name, folder) | {"test": result})
+    return result
+
+
+def recorded_nll(name, folder=WEIGHTS):
+    """The recorded negative log-likelihood of every test image, `(10000,)` nats."""
+    test = provenance(name, folder).get("test", {})
+    if test.get("sha256") != provenance(name, folder)["sha256"]:
+        raise RuntimeError(f"the recorded scores of {name} are not of these weights: python -m vae_lib evaluate {name}")
+    return load_file(Path(folder) / f"{name}.nll.safetensors")["nll"]
+
+
+def fixed_subset(n, total=10_000):
+    """Indices of `n` test images in a fixed random order (seed 0): the first n of the file are not typical."""
+    return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:n]
+
+
+def _circumstances(device):
+    cuda = device.type == "cuda"
+    return {
+        "date": datetime.now(UTC).date().isoformat(), "commit": _commit(),
+        "device": torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads ({platform.machine()})",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+def _commit():
+    def git(*words):
+        return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return git("rev-parse", "HEAD") + (" with changes" if git("status", "--porcelain", "--", "*.py", "*.toml") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _write(path, raw):
+    """Write the whole file, or leave the old one."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(raw)
+    os.replace(partial, path)
+
+
+def _write_json(path, content):
+    _write(path, (json.dumps(content, indent=1) + "\n").encode())

@@ -49,18 +49,23 @@ def _recipes(options):
         if notes:
             print(f"{'':16} trained in {notes['seconds']} s on {notes['device']}", end="")
             test = notes.get("test")
-            print(f"; test NLL {test['nll']:.2f} ± {test['standard_error']:.2f} nats (IWAE-{test['k']})" if test else "")
+            print(f"; test NLL {_nll(test)}" if test else "")
 
 
 def _train(options):
     _, notes = pretrained.train(options.recipe, options.out, options.resume, options.device, options.epochs)
-    print(f"validation -ELBO {notes['validation_negative_elbo']:.2f} nats after {notes['epochs']} epochs, {notes['seconds']} s; "
-          f"weights in {options.out / options.recipe}.safetensors")
+    print(f"validation -ELBO {notes['validation_negative_elbo']:.2f} nats after {notes['epochs']} epochs, "
+          f"{notes['seconds']} s; weights in {options.out / options.recipe}.safetensors")
 
 
 def _evaluate(options):
     found = pretrained.evaluate(options.recipe, options.weights, options.k, options.images, device=options.device)
-    print(f"NLL {found['nll']:.2f} ± {found['standard_error']:.2f} nats per image (IWAE-{found['k']}, {found['images']:,} test images)")
+    print(f"NLL {_nll(found)}")
+
+
+def _nll(found):
+    return (f"{found['nll']:.2f} ± {found['standard_error']:.2f} nats per image "
+            f"(IWAE-{found['k']}, {found['images']:,} test images)")
 
 
 def _sample(options):

@@ -51,10 +51,8 @@ class Claim:
     @property
     def expected(self):
         """The expectation in words, such as "at most 87.76 nats per image"."""
-        words = f"{self.relation} {self.value:g}"
-        if self.tolerance:
-            words = f"{self.value:g} ± {self.tolerance:g}" if self.relation == "within" else f"{words} ± {self.tolerance:g}"
-        return f"{words} {self.unit}".strip()
+        words = f"{self.value:g}" + (f" ± {self.tolerance:g}" if self.tolerance else "")
+        return f"{'' if self.relation == 'within' else self.relation} {words} {self.unit}".strip()
 
 
 @dataclass(frozen=True)

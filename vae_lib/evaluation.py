@@ -15,8 +15,8 @@ def nll(model, x, k=5000, batch_size=50, seed=0, progress=True):
     """An upper bound on -log p(x) from `k` importance weights (IWAE-`k`), `(n,)` nats, on the CPU.
 
     x: images `(n, *x_shape)`, already binarised where the likelihood asks for it. The mean over images is
-    the published negative log-likelihood. Memory does not depend on `k`. Every batch of `batch_size` images draws with its
-    own seed, so that a part of the images gets nearly the same numbers as in the whole.
+    the published negative log-likelihood. Memory does not depend on `k`. Every batch of `batch_size` images
+    draws with its own seed.
     """
     parts = []
     bar = tqdm(total=len(x), disable=not progress, file=sys.stdout, mininterval=0.5, ncols=90, desc=f"IWAE-{k} ",

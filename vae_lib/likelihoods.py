@@ -95,7 +95,7 @@ class Gaussian(Likelihood):
 
     def __init__(self, sigma=1.0):
         super().__init__()
-        if isinstance(sigma, str) and sigma not in ("learned", "pixel") or not isinstance(sigma, str) and sigma <= 0:
+        if sigma not in ("learned", "pixel") and not (isinstance(sigma, int | float) and sigma > 0):
             raise ValueError(f'sigma must be a positive number, "learned" or "pixel", got {sigma!r}')
         self.parts = 2 if sigma == "pixel" else 1
         start = torch.tensor(0.0 if isinstance(sigma, str) else math.log(sigma))

@@ -4,6 +4,7 @@ An encoder maps `x` `(batch, *x_shape)` to `mu` and `logvar`, each `(batch, z_di
 `(..., z_dim)` to the likelihood's `params` `(..., parts * channels, height, width)`.
 """
 
+import itertools
 import math
 
 import torch
@@ -17,7 +18,7 @@ ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiL
 def mlp(sizes, activation="relu"):
     """Linear layers of the given sizes with the activation between them (none after the last)."""
     layers = []
-    for n_in, n_out in zip(sizes, sizes[1:]):
+    for n_in, n_out in itertools.pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
 

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save
 from vae_lib import data, evaluation, networks, training
 from vae_lib.vae import VAE
 
-__all__ = ["WEIGHTS", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll", "train"]
+__all__ = ["WEIGHTS", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll",
+           "train"]
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -70,7 +71,8 @@ def train(name, folder, resume=False, device=None, epochs=None, progress=True):
     notes = {
         "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": options["epochs"],
         "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history)),
-        "seconds_with_validation": round(time.perf_counter() - began), "validation_negative_elbo": history[-1]["validation"],
+        "seconds_with_validation": round(time.perf_counter() - began),
+        "validation_negative_elbo": history[-1]["validation"],
     }
     raw = save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, {"recipe": name})
     notes["sha256"] = hashlib.sha256(raw).hexdigest()
@@ -142,10 +144,10 @@ def fixed_subset(n, total=10_000):
 
 
 def _circumstances(device):
-    cuda = device.type == "cuda"
+    cpu = f"CPU, {torch.get_num_threads()} threads ({platform.machine()})"
     return {
         "date": datetime.now(UTC).date().isoformat(), "commit": _commit(),
-        "device": torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads ({platform.machine()})",
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else cpu,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
 
@@ -154,7 +156,8 @@ def _commit():
     def git(*words):
         return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True, check=True).stdout.strip()
     try:
-        return git("rev-parse", "HEAD") + (" with changes" if git("status", "--porcelain", "--", "*.py", "*.toml") else "")
+        changed = git("status", "--porcelain", "--", "*.py", "*.toml")
+        return git("rev-parse", "HEAD") + (" with changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -69,7 +69,7 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, warmup
             history = _restore(checkpoint, model, optimizer, schedule, average, order)
             start = len(history)
         bar = tqdm(total=epochs * steps, initial=start * steps, disable=not progress, file=sys.stdout, desc=label,
-                   mininterval=0.5, ncols=90, bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}")
+                   mininterval=0.5, ncols=90, bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed} {postfix}")
         for epoch in range(start, epochs):
             train, seconds = _epoch(model, x, loss, optimizer, schedule, average, order, batch_size, binarize, clip,
                                     epoch * steps, bar)
@@ -159,8 +159,8 @@ def _epoch(model, x, loss, optimizer, schedule, average, order, batch_size, bina
 
 
 def _why(step, optimizer):
-    return (f"the loss is not finite at step {step} (learning rate {optimizer.param_groups[0]['lr']:.2g}). Likely causes: "
-            "a learning rate that is too high (try a tenth, or warmup_steps=500); an unbounded logvar or log σ "
+    lr = optimizer.param_groups[0]["lr"]
+    return (f"the loss is not finite at step {step} (learning rate {lr:.2g}). Likely causes: a learning rate that is too high (try a tenth, or warmup_steps=500); an unbounded logvar or log σ "
             "(clip=100, or bound it); log(0) or 0/0 in your loss; NaN in the data")
 
 

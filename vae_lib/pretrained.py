@@ -7,7 +7,6 @@ the negative log-likelihood of every test image.
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 import time
@@ -166,7 +165,7 @@ def _write(path, raw):
     """Write the whole file, or leave the old one."""
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(raw)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _write_json(path, content):

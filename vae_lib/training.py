@@ -160,8 +160,9 @@ def _epoch(model, x, loss, optimizer, schedule, average, order, batch_size, bina
 
 def _why(step, optimizer):
     lr = optimizer.param_groups[0]["lr"]
-    return (f"the loss is not finite at step {step} (learning rate {lr:.2g}). Likely causes: a learning rate that is too high (try a tenth, or warmup_steps=500); an unbounded logvar or log σ "
-            "(clip=100, or bound it); log(0) or 0/0 in your loss; NaN in the data")
+    return (f"the loss is not finite at step {step} (learning rate {lr:.2g}). Likely causes: a learning rate that is "
+            "too high (try a tenth, or warmup_steps=500); an unbounded logvar or log σ (clip=100, or bound it); "
+            "log(0) or 0/0 in your loss; NaN in the data")
 
 
 def _save(path, model, optimizer, schedule, average, order, history):
@@ -174,11 +175,11 @@ def _save(path, model, optimizer, schedule, average, order, history):
     }
     partial = Path(f"{path}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with open(partial, "wb") as file:
+    with partial.open("wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _restore(path, model, optimizer, schedule, average, order):

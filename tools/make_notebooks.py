@@ -29,7 +29,7 @@ INSTALL = FIND + """\
     def plain(name):
         return re.sub(r"[-_.]+", "-", name).lower()
 
-    present = {{plain(d.metadata["Name"]): d.version for d in distributions()}}
+    present = {{plain(d.metadata["Name"]): d.version for d in distributions() if d.metadata["Name"]}}
     pip("--no-deps", "vae_lib @ {archive}")
     importlib.invalidate_caches()
     needed = [line for line in requires("vae_lib") if "extra ==" not in line]

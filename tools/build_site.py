@@ -37,8 +37,8 @@ def main(root=ROOT):
     chapters = [{key: value for key, value in row.items() if key != "cells"} for row in measured["chapters"]]
     last = max(chapters, key=lambda row: row["date"], default={"device": "", "versions": {}, "date": ""})
     write(html / "status.json", {"chapters": chapters} | {key: last[key] for key in ("device", "versions", "date")})
-    write(html / "figures.json", check_site.manifest(root / ".executed" / "chapters"))
-    if check_site.main(html, root / ".executed" / "chapters"):
+    write(html / "figures.json", check_site.manifest(root / ".executed" / "pages"))
+    if check_site.main(html, root / ".executed" / "pages"):
         sys.exit("the pages were built, but are not right: see above")
     print(f"built in {time.perf_counter() - began:.0f} s: {html.relative_to(root)}/index.html; `make serve` shows it")
 

@@ -55,8 +55,9 @@ def tidy(outputs):
     """Join neighbouring streams of one name, then collapse their progress bars."""
     kept = []
     for output in outputs:
-        if output.output_type == "stream" and kept and kept[-1].output_type == "stream" and kept[-1].name == output.name:
-            kept[-1].text += output.text
+        last = kept[-1] if kept else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
         else:
             kept.append(output)
     for output in kept:
@@ -105,8 +106,8 @@ def execute(path, root=ROOT):
     running.mkdir(parents=True, exist_ok=True)
     copy = running / path.name
     copy.write_bytes(path.read_bytes())
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-p", "nbmake_progress", "--nbmake",
-               "--overwrite", f"--nbmake-timeout={TIMEOUT}", str(copy)]
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-p", "nbmake_progress",
+               "--nbmake", "--overwrite", f"--nbmake-timeout={TIMEOUT}", str(copy)]
     folders = [str(root / "tools"), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))})
     notebook = nbformat.read(copy, as_version=4)
@@ -173,7 +174,7 @@ def main(root=ROOT):
     (root / ".executed" / "measured.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for row in result["claims"]:
         print(f"  claim {row['id']}: {row['shown']}, expected {row['expected']}: {row['outcome']}")
-    print("seconds of execution: " + (", ".join(f"{row['name']} {row['seconds']}" for row in result["chapters"]) or "0"))
+    print("seconds of execution:", ", ".join(f"{row['name']} {row['seconds']}" for row in result["chapters"]) or 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fill jupyter-cache from the executed notebooks, so that Jupyter Book has nothing to execute.
 
-.executed/chapters/*.ipynb + chapters/*.md -> _build/.jupyter_cache
+.executed/chapters/*.ipynb + chapters/*.md -> _build/.jupyter_cache, and the same notebooks in .executed/pages/
+for the checks: the source's cells, alt text and captions with the outputs of the execution.
 """
 
 import shutil
@@ -36,6 +37,9 @@ def main(root=ROOT):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     cache = get_cache(folder)
+    pages = root / ".executed" / "pages"
+    shutil.rmtree(pages, ignore_errors=True)
+    pages.mkdir(parents=True)
     for path in chapters(root):
         executed = root / ".executed" / "chapters" / f"{path.stem}.ipynb"
         if not executed.exists():
@@ -45,6 +49,7 @@ def main(root=ROOT):
         took = sum(seconds(cell) for cell in executed.cells if cell.cell_type == "code")
         cache.cache_notebook_bundle(CacheBundleIn(nb=notebook, uri=str(path), data={"execution_seconds": took}),
                                     overwrite=True, check_validity=False)
+        nbformat.write(notebook, pages / f"{path.stem}.ipynb")
 
 
 if __name__ == "__main__":

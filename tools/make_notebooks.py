@@ -88,8 +88,11 @@ def _plain(cell, converter, index, page):
     metadata = dict(cell.metadata)
     if {"hide-input", "hide-cell"} & set(metadata.get("tags", [])):
         metadata["jupyter"] = {"source_hidden": True}
+    notes = dict(metadata.pop("mystnb", {}))
+    figure = notes.pop("figure", {})  # the caption stands below the cell
+    if notes:
+        metadata["mystnb"] = notes
     cells = [nbformat.v4.new_code_cell(cell.source, metadata=metadata)]
-    figure = metadata.get("mystnb", {}).get("figure", {})
     if figure.get("caption"):
         caption = str(figure["caption"]).strip()
         number = next(entry.number for entry in index.labels.values()

@@ -170,10 +170,12 @@ class Index:
         elif name == "figure" and block.body.strip():
             entry = Entry(page, block.body.strip().split("\n\n")[0], "figure", number("figure"))
             self.labels[label or f"{page}#figure-{entry.number}"] = entry
-        elif name in ("exercise", "exercise-start") and label and "nonumber" not in block.options:
-            self.labels[label] = Entry(page, block.argument, "exercise", number("exercise"))
-        elif name.startswith("prf:") and label and "nonumber" not in block.options and name != "prf:proof":
-            self.labels[label] = Entry(page, block.argument, name[4:], number(name))
+        elif "nonumber" in block.options or name == "prf:proof":
+            return
+        elif name in ("exercise", "exercise-start") or name.startswith("prf:"):
+            kind = name.removeprefix("prf:").removesuffix("-start")
+            entry = Entry(page, block.argument, kind, number(kind))
+            self.labels[label or f"{page}#{kind}-{entry.number}"] = entry
 
     def link(self, page, fragment=""):
         """A page of the book: on the site, or beside the notebook until the repository is configured."""
@@ -341,7 +343,7 @@ class Converter:
             text, target = explicit.groups()
         given = text if explicit else ""
         if role == "term":
-            slug = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")
+            slug = re.sub(r"[^a-zA-Z0-9._]+", "-", target).strip("-")
             return f"[{text}]({self.index.link('book/glossary', f'term-{slug}')})"
         if role in ("ref", "prf:ref", "numref", "eq"):
             return self._to(target, given, snippet, numbered=role != "ref")

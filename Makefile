@@ -1,0 +1,70 @@
+# The course. `make book` builds it, `make test` tests it; both set up .venv first. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.9
+VENV := .venv
+STAMP := $(VENV)/.set-up
+RUN := $(VENV)/bin/python
+# the first Python that is new enough, else plain python3, which the doctor then names as too old
+PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,\
+  $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) python3)
+WORKFLOWS = $(wildcard .github/workflows/*.yml)
+unexport VIRTUAL_ENV PYTHONPATH
+
+.PHONY: help setup notebooks check-notebooks execute book serve test lint lock doctor configure clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(STAMP)  ## make .venv and install what requirements.lock names
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) tools/doctor.py setup --install
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(VENV)/bin/uv pip install --quiet --python $(RUN) -r requirements.lock
+	$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps -e .
+	@touch $(STAMP)
+
+notebooks: $(STAMP)  ## derive chapters/*.ipynb from chapters/*.md
+	@$(RUN) tools/make_notebooks.py
+
+check-notebooks: $(STAMP)
+	@$(RUN) tools/make_notebooks.py --check
+
+execute: check-notebooks  ## execute the notebooks that changed
+	@$(RUN) tools/execute.py
+
+book: execute  ## build the book into _build/html
+	@$(RUN) tools/build_site.py
+
+serve:  ## show the built book on http://localhost:8000
+	@test -f _build/html/index.html || { echo "there is no book yet: make book"; exit 1; }
+	$(RUN) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+test: $(STAMP)  ## run all tests (they need the built book)
+	@$(RUN) tools/doctor.py test --install
+	@$(MAKE) book
+	$(RUN) -m pytest
+
+lint: check-notebooks  ## style, spelling, docstrings, workflows
+	$(RUN) -m ruff check .
+	$(VENV)/bin/codespell *.md *.toml chapters/*.md book/*.md $(wildcard vae_lib tools tests benchmarks exercises book/_ext)
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(VENV)/bin/zizmor --offline --quiet .github
+
+lock: $(STAMP)  ## resolve requirements.lock anew from pyproject.toml
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+doctor:  ## what this machine lacks, and how to install it
+	@$(PYTHON) tools/doctor.py
+
+configure: $(STAMP)  ## make configure REPO=https://github.com/OWNER/NAME: name the course's repository
+	@$(RUN) tools/configure.py $(REPO) $(REF)
+
+clean:  ## remove what was built and executed (not .venv)
+	rm -rf _build .executed

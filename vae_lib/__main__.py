@@ -21,14 +21,14 @@ def main(arguments=None):
     train.add_argument("recipe", choices=pretrained.names())
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
-    train.add_argument("--epochs", type=int, help="other than the recipe's, for a trial")
+    train.add_argument("--epochs", type=_count, help="other than the recipe's, for a trial")
     for command in (evaluate, sample):
         command.add_argument("recipe", choices=pretrained.names())
         command.add_argument("--weights", type=Path, default=pretrained.WEIGHTS,
                              help="folder of the weights (default: those that come with the package)")
-    evaluate.add_argument("--k", type=int, default=5000, help="importance samples per image (default: 5000)")
-    evaluate.add_argument("--images", type=int, help="a fixed random part of the test set; nothing is written")
-    sample.add_argument("--n", type=int, default=64, help="how many images (default: 64)")
+    evaluate.add_argument("--k", type=_count, default=5000, help="importance samples per image (default: 5000)")
+    evaluate.add_argument("--images", type=_count, help="a fixed random part of the test set; nothing is written")
+    sample.add_argument("--n", type=_count, default=64, help="how many images (default: 64)")
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--means", action="store_true", help="show E[x|z] instead of drawing the pixels")
     sample.add_argument("--out", type=Path, default=Path("samples.png"))
@@ -39,6 +39,15 @@ def main(arguments=None):
         globals()[f"_{options.command}"](options)
     except (FileNotFoundError, RuntimeError, ValueError, PermissionError) as error:
         sys.exit(f"vae_lib: {error}")
+    except KeyboardInterrupt:
+        sys.exit("vae_lib: stopped" + ("; train with --resume goes on from the last whole epoch"
+                                       if options.command == "train" else ""))
+
+
+def _count(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
+    return int(text)
 
 
 def _recipes(options):

@@ -14,11 +14,12 @@ def check_images(x, event_shape, name="x"):
     """
     expected = "(batch, " + ", ".join(str(n) for n in event_shape) + ")"
     if not isinstance(x, torch.Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor of shape {expected}, got {type(x).__name__}: "
-                        f"use torch.as_tensor({name})")
+        fix = f"{name}.images" if hasattr(x, "images") else f"torch.as_tensor({name})"
+        raise TypeError(f"{name} must be a torch.Tensor of shape {expected}, got {type(x).__name__}: use {fix}")
     if not x.is_floating_point():
-        raise TypeError(f"{name} must hold floats, got {x.dtype}: divide uint8 images by 255, "
-                        "or use data.load(..., as_float=True)")
+        fix = ("divide uint8 images by 255, or use data.load(..., as_float=True)" if x.dtype == torch.uint8
+               else f"use {name}.float(); if these are labels, pass the images")
+        raise TypeError(f"{name} must hold floats, got {x.dtype}: {fix}")
     if tuple(x.shape[1:]) != tuple(event_shape) or x.dim() == 0:
         fix = ""
         if tuple(x.shape) == tuple(event_shape):

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vae_lib.checks import check_values
+
 __all__ = ["CLASSES", "SETS", "SPLITS", "CorruptData", "Images", "batches", "binarize", "load", "static_binarized"]
 
 SETS = ("mnist", "fashion_mnist")
@@ -113,7 +115,13 @@ def binarize(images, generator=None):
 
     images: uint8 in 0..255 or floats in [0, 1]. Each call draws anew (dynamic binarisation,
     Burda et al. 2016); pass a `generator` for a repeatable draw.
+    Raises
+        TypeError: other integers, such as labels. ValueError: floats outside [0, 1], or NaN.
     """
+    if not images.is_floating_point() and images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8 or floats in [0, 1], got {images.dtype}: labels are not images")
+    if images.is_floating_point() and images.numel():
+        check_values(images, name="images")
     p = _as_float(images)
     u = torch.rand(p.shape, generator=generator, device=p.device)
     return (u < p).float()
@@ -146,14 +154,16 @@ def _as_float(images):
 
 
 def _folder():
-    return Path(os.environ.get("VAE_LIB_DATA") or Path(__file__).parent / "datasets")
+    return Path(os.environ.get("VAE_LIB_DATA") or Path(__file__).parent / "datasets").expanduser()
 
 
 @lru_cache(maxsize=8)
 def _read(file, folder):
     """One gzipped IDX file as an array; read and checked once a process."""
     path = folder / file
-    fix = ("reinstall vae_lib, or set VAE_LIB_DATA to a folder that holds the published files "
+    fix = ("put the published file there, or unset VAE_LIB_DATA to use the files of the package"
+           if os.environ.get("VAE_LIB_DATA") else
+           "reinstall vae_lib, or set VAE_LIB_DATA to a folder that holds the published files "
            "mnist/*.gz and fashion_mnist/*.gz")
     if not path.exists():
         raise CorruptData(f"data file {path} is missing: {fix}")

@@ -5,6 +5,7 @@ import sys
 import torch
 from tqdm import tqdm
 
+from vae_lib.checks import check_images
 from vae_lib.objectives import Terms
 
 __all__ = ["active_units", "elbo_terms", "mean_and_error", "nll"]
@@ -18,6 +19,7 @@ def nll(model, x, k=5000, batch_size=50, seed=0, progress=True):
     the published negative log-likelihood. Memory does not depend on `k`. Every batch of `batch_size` images
     draws with its own seed.
     """
+    check_images(x, model.x_shape)
     parts = []
     bar = tqdm(total=len(x), disable=not progress, file=sys.stdout, mininterval=0.5, ncols=90, desc=f"IWAE-{k} ",
                bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}")
@@ -32,6 +34,7 @@ def nll(model, x, k=5000, batch_size=50, seed=0, progress=True):
 @torch.no_grad()
 def elbo_terms(model, x, batch_size=1000, seed=0):
     """The ELBO and its two terms for each image, one draw of z each: `Terms` of `(n,)` tensors, nats, on the CPU."""
+    check_images(x, model.x_shape)
     generator = torch.Generator(model.device).manual_seed(seed)
     parts = [model.elbo(part.to(model.device), generator) for part in x.split(batch_size)]
     return Terms(*(torch.cat(term).cpu() for term in zip(*parts)))
@@ -42,6 +45,7 @@ def active_units(model, x, threshold=0.01, batch_size=1000):
     """Which latent dimensions are used, a `(z_dim,)` mask: those where the posterior mean varies over `x`
     with a variance above `threshold` (Burda et al. 2016).
     """
+    check_images(x, model.x_shape)
     mu = torch.cat([model.encode(part.to(model.device))[0].cpu() for part in x.split(batch_size)])
     return mu.var(0) > threshold
 

@@ -42,10 +42,10 @@ def log_prob_by_quadrature(model, x, points=2001, limit=8.0):
     """log p(x) of a VAE with a one-dimensional z, `(batch,)` nats: the integral over z by the trapezoid rule."""
     if model.z_dim != 1:
         raise ValueError(f"quadrature is for a one-dimensional z, got z_dim = {model.z_dim}: use model.log_prob")
-    z = torch.linspace(-limit, limit, points, device=x.device)
+    z = torch.linspace(-limit, limit, points, device=x.device, dtype=x.dtype)
     log_pz = -0.5 * z.square() - 0.5 * math.log(2 * math.pi)
     params = model.decode(z[:, None])
     log_px_z = torch.stack([model.likelihood.log_prob(one.expand(points, *one.shape), params) for one in x], 1)
-    weight = torch.full((points, 1), math.log(2 * limit / (points - 1)), device=x.device)
+    weight = torch.full((points, 1), math.log(2 * limit / (points - 1)), device=x.device, dtype=x.dtype)
     weight[[0, -1]] -= math.log(2)
     return torch.logsumexp(log_px_z + log_pz[:, None] + weight, 0)

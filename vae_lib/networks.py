@@ -19,7 +19,7 @@ def mlp(sizes, activation="relu"):
     """Linear layers of the given sizes with the activation between them (none after the last)."""
     layers = []
     for n_in, n_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
+        layers += [nn.Linear(n_in, n_out), _activation(activation)()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -55,7 +55,7 @@ class ConvEncoder(nn.Module):
     def __init__(self, x_shape=(1, 28, 28), z_dim=50, width=32, activation="relu"):
         super().__init__()
         self.x_shape, self.z_dim = tuple(x_shape), z_dim
-        act, (c, h, w) = ACTIVATIONS[activation], x_shape
+        act, (c, h, w) = _activation(activation), _quarters(x_shape)
         self.body = nn.Sequential(nn.Conv2d(c, width, 4, 2, 1), act(), nn.Conv2d(width, 2 * width, 4, 2, 1), act(),
                                   nn.Flatten(), nn.Linear(2 * width * (h // 4) * (w // 4), 2 * z_dim))
 
@@ -68,7 +68,7 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, x_shape=(1, 28, 28), z_dim=50, width=32, activation="relu", parts=1):
         super().__init__()
-        act, (c, h, w) = ACTIVATIONS[activation], x_shape
+        act, (c, h, w) = _activation(activation), _quarters(x_shape)
         self.out_shape, self.z_dim = (parts * c, h, w), z_dim
         self.body = nn.Sequential(nn.Linear(z_dim, 2 * width * (h // 4) * (w // 4)), act(),
                                   nn.Unflatten(1, (2 * width, h // 4, w // 4)),
@@ -77,7 +77,7 @@ class ConvDecoder(nn.Module):
 
     def forward(self, z):
         # convolutions take one batch dimension; z may have several (samples, batch)
-        return self.body(z.reshape(-1, self.z_dim)).unflatten(0, z.shape[:-1])
+        return self.body(z.reshape(-1, self.z_dim)).reshape(*z.shape[:-1], *self.out_shape)
 
 
 def linear_vae_networks(x_dim, z_dim):
@@ -95,4 +95,20 @@ def output_bias(decoder, images):
     images: floats in [0, 1], `(n, *x_shape)`. Spares the first epochs the learning of the mean image.
     """
     layer = [m for m in decoder.modules() if isinstance(m, nn.Linear)][-1]
+    if len(layer.bias) != images[0].numel():
+        raise ValueError(f"the decoder's last linear layer has {len(layer.bias)} outputs and an image "
+                         f"{images[0].numel()} pixels: output_bias is for a decoder that ends in one logit a pixel")
     layer.bias.copy_(torch.logit(images.mean(0).flatten().clamp(0.001, 0.999)))
+
+
+def _activation(name):
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+    return ACTIVATIONS[name]
+
+
+def _quarters(x_shape):
+    if len(x_shape) != 3 or x_shape[1] % 4 or x_shape[2] % 4:
+        raise ValueError(f"x_shape must be (channels, height, width) with sides that 4 divides, got {tuple(x_shape)}: "
+                         "pad the images, or use an MLP")
+    return x_shape

@@ -5,6 +5,7 @@ A recipe is `recipes/NAME.toml`. Training it writes `NAME.safetensors` (weights)
 the negative log-likelihood of every test image.
 """
 
+import functools
 import hashlib
 import json
 import platform
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from vae_lib import data, evaluation, networks, training
+from vae_lib import data, evaluation, networks, objectives, training
 from vae_lib.vae import VAE
 
 __all__ = ["WEIGHTS", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll",
@@ -33,7 +34,7 @@ def names():
 
 
 def recipe(name):
-    """The recipe as a dict: `about`, `data`, `network`, `training`."""
+    """The recipe as a dict: `about`, `data`, `network`, `training`, and `objective` where it is not the plain ELBO."""
     if name not in names():
         raise ValueError(f"there is no recipe {name!r}: choose one of {', '.join(names())}")
     return tomllib.loads((HERE / "recipes" / f"{name}.toml").read_text(encoding="utf-8"))
@@ -57,16 +58,17 @@ def train(name, folder, resume=False, device=None, epochs=None, progress=True):
     epochs: other than the recipe's, for a trial.
     """
     spec = recipe(name)
-    options = spec["training"] | ({"epochs": epochs} if epochs else {})
+    options = spec["training"] | ({} if epochs is None else {"epochs": epochs})
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.checkpoint"
     if not resume:
         checkpoint.unlink(missing_ok=True)
+    loss = functools.partial(objectives.negative_elbo, **spec.get("objective", {}))
     model = build(spec).to(device or training.best_device())
     began = time.perf_counter()
     history = training.fit(model, data.load(spec["data"]), binarize=True, checkpoint=checkpoint, progress=progress,
-                           validation=data.static_binarized(spec["data"], "validation"), label=f"{name} ", **options)
+                           validation=data.static_binarized(spec["data"], "validation"), label=f"{name} ", loss=loss, **options)
     notes = {
         "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": options["epochs"],
         "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history)),
@@ -97,7 +99,14 @@ def load(name, folder=WEIGHTS, device="cpu"):
 
 def provenance(name, folder=WEIGHTS):
     """Where the weights come from: a dict with device, versions, commit, seed, seconds and scores."""
-    return json.loads((Path(folder) / f"{name}.json").read_text(encoding="utf-8"))
+    path = Path(folder) / f"{name}.json"
+    fix = f"python -m vae_lib train {name} --out {folder} makes it"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: {fix}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RuntimeError(f"{path} is no JSON file ({error}): {fix} anew") from error
 
 
 def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=None):
@@ -110,13 +119,13 @@ def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=No
     folder = Path(folder)
     model = load(name, folder, device or training.best_device())
     x = data.static_binarized(recipe(name)["data"], "test")
-    if images:
+    if images is not None:
         x = x[fixed_subset(images)]
     began = time.perf_counter()
     values = evaluation.nll(model, x, k, progress=progress)
     mean, error = evaluation.mean_and_error(values)
     result = {"nll": mean, "standard_error": error, "k": k, "images": len(x)}
-    if not images:
+    if images is None:
         terms = evaluation.elbo_terms(model, x)
         result |= {
             "negative_elbo": -terms.elbo.mean().item(), "kl": terms.kl.mean().item(),

@@ -7,6 +7,7 @@ its checkpoint, it ends as if it had not been stopped.
 
 import math
 import os
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from vae_lib import data as datasets
+from vae_lib.checks import check_images
 from vae_lib.objectives import negative_elbo
 
 __all__ = ["NonFiniteLoss", "best_device", "fit"]
@@ -47,26 +49,36 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, warmup
             uses it, and the model ends with it.
         clip: largest norm of the gradient.
         binarize: draw x ~ Bernoulli(pixel) anew at every use.
-        validation: images scored after every epoch, as they are (never drawn anew).
-        checkpoint: a file to write after every epoch, atomically, and to start from where it exists.
+        validation: images scored after every epoch, as they are (never drawn anew), by the loss of the last step
+            (so that a KL weight that warms up is 1).
+        checkpoint: a file to write after every epoch, atomically, and to start from where it exists. It goes on
+            only with the model and the settings that it was written with.
     Returns
         A list with one dict an epoch: `epoch, train, validation, images_per_second`.
     Raises
         NonFiniteLoss: with the step and the likely causes.
+        TypeError, ValueError: for images, settings or a checkpoint that do not fit, with the fix.
     """
+    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
     x = _to_device(x, model, binarize)
+    validation = _validation(validation)
     steps = math.ceil(len(x) / batch_size)
     # one fused kernel updates all weights; CPU and CUDA have it
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, eps=1e-4, fused=x.device.type != "mps")
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(warmup_steps, epochs * steps, decay))
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
     order = torch.Generator().manual_seed(seed)
+    # the number of epochs matters to what was already done only through the decay
+    settings = {"images": len(x), "batch_size": batch_size, "lr": lr, "warmup_steps": warmup_steps, "ema": ema,
+                "decay over epochs": epochs if decay else 0, "clip": clip, "binarize": binarize, "seed": seed}
     history, start = [], 0
 
     with torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
         torch.manual_seed(seed)
         if checkpoint and Path(checkpoint).exists():
-            history = _restore(checkpoint, model, optimizer, schedule, average, order)
+            history = _restore(checkpoint, model, optimizer, schedule, average, order, settings)
             start = len(history)
         bar = tqdm(total=epochs * steps, initial=start * steps, disable=not progress, file=sys.stdout, desc=label,
                    mininterval=0.5, ncols=90, bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed} {postfix}")
@@ -75,12 +87,12 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, warmup
                                     epoch * steps, bar)
             row = {"epoch": epoch + 1, "train": train, "images_per_second": len(x) / seconds}
             if validation is not None:
-                row["validation"] = score(average.module if average else model, validation, loss, epoch * steps)
+                row["validation"] = score(average.module if average else model, validation, loss, epochs * steps)
             history.append(row)
             shown = row.get("validation", train)
             bar.set_postfix_str(f"epoch {epoch + 1}: {shown:.1f}" + (" (validation)" if "validation" in row else ""))
             if checkpoint:
-                _save(checkpoint, model, optimizer, schedule, average, order, history)
+                _save(checkpoint, model, optimizer, schedule, average, order, settings, history)
         bar.close()
     if average:
         model.load_state_dict(average.module.state_dict())
@@ -106,10 +118,24 @@ def _to_device(x, model, binarize):
         x = x.images
     if len(x) == 0:
         raise ValueError("x is empty: there is nothing to train on")
-    if x.dtype == torch.uint8 and not binarize:
+    drawn = isinstance(x, torch.Tensor) and x.dtype == torch.uint8
+    if drawn and not binarize:
         raise TypeError("x holds uint8 pixels: pass binarize=True to draw x ~ Bernoulli(pixel) at every use, "
                         "or use data.load(..., as_float=True)")
+    if not drawn:
+        check_images(x, getattr(model, "x_shape", x.shape[1:]))
     return x.to(device)
+
+
+def _validation(x):
+    if isinstance(x, datasets.Images):
+        x = x.images
+    if x is not None and x.dtype == torch.uint8:
+        raise TypeError("validation holds uint8 pixels, and it is scored as it is: use "
+                        'data.static_binarized(name, "validation"), or data.load(..., as_float=True)')
+    if x is not None and len(x) == 0:
+        raise ValueError("validation is empty: leave it out, or check the index that selected it")
+    return x
 
 
 def _schedule(warmup, total, decay):
@@ -122,16 +148,28 @@ def _schedule(warmup, total, decay):
 
 def _epoch(model, x, loss, optimizer, schedule, average, order, batch_size, binarize, clip, step, bar):
     """One pass over the data; returns the mean loss and the seconds it took."""
+    checked = getattr(model, "check_values", None)
+    try:
+        return _steps(model, x, loss, optimizer, schedule, average, order, batch_size, binarize, clip, step, bar)
+    finally:
+        if checked:
+            model.check_values = True
+
+
+def _steps(model, x, loss, optimizer, schedule, average, order, batch_size, binarize, clip, step, bar):
     model.train()
     began = time.perf_counter()
     total = torch.zeros((), device=x.device)
     first_bad = torch.full((), -1, device=x.device)
-    checked = getattr(model, "check_values", None)
     done = 0
     for k, batch in enumerate(datasets.batches(x, batch_size, order)):
         if binarize:
             batch = datasets.binarize(batch)
-        value = loss(model, batch, step + k).mean()
+        value = loss(model, batch, step + k)
+        if value.shape != (len(batch),):
+            raise ValueError(f"the loss must give one number an image, shape ({len(batch)},), got {tuple(value.shape)}: "
+                             "sum over the dimensions of an image, not over the batch")
+        value = value.mean()
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         if clip:
@@ -140,7 +178,7 @@ def _epoch(model, x, loss, optimizer, schedule, average, order, batch_size, bina
         schedule.step()
         if average:
             average.update_parameters(model)
-        if checked:
+        if hasattr(model, "check_values"):
             model.check_values = False  # the first batch was read; reading each would wait for the device
         value = value.detach()
         first_bad = torch.where((first_bad < 0) & ~value.isfinite(), step + k, first_bad)
@@ -149,12 +187,8 @@ def _epoch(model, x, loss, optimizer, schedule, average, order, batch_size, bina
         bar.update()
         if k % READ_EVERY == READ_EVERY - 1 or done == len(x):
             if first_bad >= 0:
-                if checked:
-                    model.check_values = True
                 raise NonFiniteLoss(_why(first_bad.item(), optimizer))
             bar.set_postfix_str(f"{total.item() / done:.1f}", refresh=False)
-    if checked:
-        model.check_values = True
     return total.item() / len(x), time.perf_counter() - began
 
 
@@ -165,11 +199,12 @@ def _why(step, optimizer):
             "log(0) or 0/0 in your loss; NaN in the data")
 
 
-def _save(path, model, optimizer, schedule, average, order, history):
+def _save(path, model, optimizer, schedule, average, order, settings, history):
     """Write all that the next epoch depends on to `path`: the whole new file, or none of it."""
     state = {
         "model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
         "average": average.state_dict() if average else None, "order": order.get_state(),
+        "settings": settings,
         "random": torch.get_rng_state(), "history": history,
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
     }
@@ -182,9 +217,20 @@ def _save(path, model, optimizer, schedule, average, order, history):
     partial.replace(path)
 
 
-def _restore(path, model, optimizer, schedule, average, order):
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    model.load_state_dict(state["model"])
+def _restore(path, model, optimizer, schedule, average, order, settings):
+    fix = "delete it to begin anew, or give this run another file"
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        changed = [f"{name} {old!r} (now {settings.get(name)!r})"
+                   for name, old in state.get("settings", {}).items() if old != settings.get(name)]
+    except (RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"checkpoint {path} is damaged or no checkpoint: {fix}") from error
+    if changed:
+        raise ValueError(f"checkpoint {path} is of a run with other settings, {', '.join(changed)}: {fix}")
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint {path} is of another model: {fix}") from error
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
     if average:

@@ -67,8 +67,9 @@ def train(name, folder, resume=False, device=None, epochs=None, progress=True):
     loss = functools.partial(objectives.negative_elbo, **spec.get("objective", {}))
     model = build(spec).to(device or training.best_device())
     began = time.perf_counter()
-    history = training.fit(model, data.load(spec["data"]), binarize=True, checkpoint=checkpoint, progress=progress,
-                           validation=data.static_binarized(spec["data"], "validation"), label=f"{name} ", loss=loss, **options)
+    history = training.fit(model, data.load(spec["data"]), loss=loss, binarize=True, checkpoint=checkpoint,
+                           validation=data.static_binarized(spec["data"], "validation"),
+                           progress=progress, label=f"{name} ", **options)
     notes = {
         "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": options["epochs"],
         "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history)),

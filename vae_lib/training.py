@@ -167,8 +167,8 @@ def _steps(model, x, loss, optimizer, schedule, average, order, batch_size, bina
             batch = datasets.binarize(batch)
         value = loss(model, batch, step + k)
         if value.shape != (len(batch),):
-            raise ValueError(f"the loss must give one number an image, shape ({len(batch)},), got {tuple(value.shape)}: "
-                             "sum over the dimensions of an image, not over the batch")
+            raise ValueError(f"the loss must give one number an image, shape ({len(batch)},), got "
+                             f"{tuple(value.shape)}: sum over the dimensions of an image, not over the batch")
         value = value.mean()
         optimizer.zero_grad(set_to_none=True)
         value.backward()

@@ -75,17 +75,15 @@ def latent_plane(model, points=None, labels=None, limit=3.0, label="The latent p
     packed = pack(model, limit, max_error)
     points = _points(points)
     labels = _labels(labels, points)
-    if len(labels) == 0:
-        classes = []
-    elif classes is None:
-        classes = [str(k) for k in range(int(labels.max(initial=-1)) + 1)]
-    elif len(classes) <= labels.max(initial=-1):
-        raise ValueError(f"classes names {len(classes)} classes, but a label is {labels.max()}")
+    needed = int(labels.max()) + 1 if len(labels) else 0
+    classes = [str(name) for name in (range(needed) if classes is None or not needed else classes)]
+    if len(classes) < needed:
+        raise ValueError(f"classes names {len(classes)} classes, but a label is {needed - 1}")
     if len(classes) > MOST_CLASSES:
         raise ValueError(f"at most {MOST_CLASSES} classes can be told apart by colour, got {len(classes)}")
     return LatentPlane(
         weights=packed.weights, layers=packed.layers, image_shape=list(packed.image_shape), error=packed.error,
-        points=points.tobytes(), labels=labels.tobytes(), classes=[str(name) for name in classes],
+        points=points.tobytes(), labels=labels.tobytes(), classes=classes,
         limit=float(limit), prior=hasattr(model, "prior"), label=str(label),
     )
 

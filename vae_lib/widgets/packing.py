@@ -1,8 +1,8 @@
 """A decoder in a quarter of its bytes: fully connected layers as 8-bit integers, for the browser.
 
-Each row of a weight matrix is stored as integers -127..127 times one float32 scale, so that no weight
-moves by more than half a scale. Biases stay float32. `unpack` gives the rounded layers back; the module
-`latent_plane.js` does the same arithmetic.
+Each row of a weight matrix is stored as integers -127..127 times one float32 scale; biases stay float32.
+Columns are rounded one after the other, and the later ones make up for what the earlier ones changed
+(Frantar et al. 2023). `unpack` gives the rounded layers back; `latent_plane.js` does the same arithmetic.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from torch import nn
 
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
-__all__ = ["PackedDecoder", "pack", "run", "unpack"]
+__all__ = ["PackedDecoder", "pack", "round_rows", "run", "unpack"]
 
 NAMES = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.SiLU: "silu", nn.GELU: "gelu"}
 FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "silu": nn.functional.silu, "gelu": nn.functional.gelu,
              "linear": lambda a: a, "sigmoid": torch.sigmoid, "clip": lambda a: a.clamp(0, 1)}
 WITHOUT_EFFECT = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout)  # on a vector, in evaluation mode
+DAMPING = 1e-2  # of the mean square of the inputs
 GRID = 41  # the error is measured at GRID × GRID points of the plane
 
 
@@ -63,16 +64,14 @@ def pack(model, limit=3.0, max_error=0.02):
         raise ValueError(f"the code z must have 2 dimensions to be a plane, got {inputs}: train a model with z_dim=2")
     if (outputs := layers[-1][0].shape[0]) != np.prod(model.x_shape):
         raise ValueError(f"the decoder gives {outputs} numbers for an image of {tuple(model.x_shape)}")
-    packed = [(*_round(weight), bias, name) for weight, bias, name in layers]
-    raw = b"".join(q.tobytes() + scale.tobytes() + bias.tobytes() for q, scale, bias, _ in packed)
-    shapes = [{"rows": q.shape[0], "cols": q.shape[1], "activation": name} for q, _, _, name in packed]
-
     z = _grid(limit)
     exact = _pixels(model, z)
     difference = _largest(run(layers, z), exact)
     if difference > 1e-3:
         raise ValueError("the decoder does something beyond its linear layers and activations "
                          f"(a pixel differs by {difference:.3f}): build it as one nn.Sequential")
+    raw = b"".join(_round_all(layers, z))
+    shapes = [{"rows": len(weight), "cols": weight.shape[1], "activation": name} for weight, _, name in layers]
     result = PackedDecoder(raw, shapes, tuple(model.x_shape[1:]), 0.0)
     error = _largest(run(unpack(result), z), exact)
     if error > max_error:
@@ -114,7 +113,8 @@ def _layers(model):
         elif type(module) in NAMES and layers and layers[-1][2] == "linear" and _is_exact(module):
             layers[-1][2] = NAMES[type(module)]
         elif not isinstance(module, WITHOUT_EFFECT):
-            raise TypeError(f"the figure runs decoders of nn.Linear with tanh, relu, silu or gelu between, got {module}")
+            raise TypeError("the figure runs decoders of nn.Linear with tanh, relu, silu or gelu between, "
+                            f"got {module}")
     if not layers:
         raise TypeError("the decoder has no nn.Linear layer")
     if layers[-1][2] == "linear":
@@ -142,12 +142,36 @@ def _output(model):
         return "sigmoid"
     if likelihood is None or (isinstance(likelihood, Gaussian) and likelihood.parts == 1):
         return "clip"
-    raise ValueError(f"the figure shows the mean of a Bernoulli or of a Gaussian likelihood with one σ, got {likelihood}")
+    raise ValueError("the figure shows the mean of a Bernoulli or of a Gaussian likelihood with one σ, "
+                     f"got {likelihood}")
 
 
-def _round(weight):
+def _round_all(layers, z):
+    """The bytes of each layer, rounded for the inputs that the rounded layers before it give at codes `z`."""
+    for weight, bias, name in layers:
+        q, scale = round_rows(weight, z.numpy())
+        yield q.tobytes() + scale.tobytes() + bias.tobytes()
+        z = run([(q * scale[:, None], bias, name)], z)
+
+
+def round_rows(weight, inputs):
+    """A weight matrix `(rows, cols)` as int8 with one float32 scale a row.
+
+    inputs: examples of what the layer is fed, `(n, cols)`. The change of a column is spread over the columns
+        still to be rounded so that the layer's outputs on `inputs` stay as near as they can, in squares.
+    Source: Frantar et al. 2023 (GPTQ).
+    """
     scale = np.maximum(np.abs(weight).max(1) / 127, 1e-12).astype("<f4")
-    return np.clip(np.rint(weight / scale[:, None]), -127, 127).astype(np.int8), scale
+    inputs = inputs.astype(np.float64)
+    moments = inputs.T @ inputs / len(inputs)
+    moments += (DAMPING * np.trace(moments) / len(moments) + 1e-12) * np.eye(len(moments))  # invertible
+    upper = np.linalg.cholesky(np.linalg.inv(moments)).T
+    rest, q = weight.astype(np.float64), np.zeros(weight.shape, np.int8)
+    for c in range(weight.shape[1]):
+        q[:, c] = np.clip(np.rint(rest[:, c] / scale), -127, 127)
+        change = (rest[:, c] - q[:, c] * scale.astype(np.float64)) / upper[c, c]
+        rest[:, c + 1:] -= np.outer(change, upper[c, c + 1:])
+    return q, scale
 
 
 def _grid(limit):

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from vae_lib import pretrained
+from vae_lib.training import best_device
 
 
 def main(arguments=None):
@@ -33,7 +34,7 @@ def main(arguments=None):
     sample.add_argument("--means", action="store_true", help="show E[x|z] instead of drawing the pixels")
     sample.add_argument("--out", type=Path, default=Path("samples.png"))
     for command in (train, evaluate, sample):
-        command.add_argument("--device", help='"cpu", "cuda" or "mps" (default: the fastest here)')
+        command.add_argument("--device", type=_device, help='"cpu", "cuda" or "mps" (default: the fastest here)')
     options = parser.parse_args(arguments)
     try:
         globals()[f"_{options.command}"](options)
@@ -48,6 +49,14 @@ def _count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
     return int(text)
+
+
+def _device(text):
+    try:
+        torch.empty(1, device=text)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by how it was built
+        raise argparse.ArgumentTypeError(f'"{text}" is no device of this machine: "{best_device()}" is') from error
+    return text
 
 
 def _recipes(options):

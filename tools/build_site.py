@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import check_site
 import feed_cache
@@ -27,8 +28,8 @@ def main(root=ROOT):
     for old in (html, root / "_build" / ".doctrees", root / "_build" / "jupyter_execute"):
         shutil.rmtree(old, ignore_errors=True)
     feed_cache.main(root)
-    command = [sys.executable, "-m", "jupyter_book", "build", ".", "--path-output", ".", "-W", "-n", "--keep-going",
-               "--all", "-q"]
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--path-output", ".", "-W", "-n",
+               "--keep-going", "--all", "-q"]
     if subprocess.run(command, cwd=root).returncode:
         shutil.rmtree(html, ignore_errors=True)  # a page with a warning is not shown
         sys.exit("the book was not built: see the warnings above")

@@ -10,7 +10,7 @@ import sys
 import jupytext
 import nbformat
 from course import ROOT, chapters
-from execute import seconds
+from execute import CLAIM, seconds
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from make_notebooks import INSTALL_ID
@@ -27,6 +27,8 @@ def merge(source, executed):
         raise ValueError("the executed notebook is not of this source: run make notebooks")
     for cell, result in zip(cells, ran):
         cell.outputs, cell.execution_count = result.outputs, result.execution_count
+        for output in cell.outputs:
+            output.get("data", {}).pop(CLAIM, None)  # for the ledger; a page has no way to show it
     if "widgets" in executed.metadata:
         source.metadata.widgets = executed.metadata.widgets
     return source

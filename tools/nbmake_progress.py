@@ -7,10 +7,14 @@ from nbclient import NotebookClient
 from nbmake import nb_run
 
 SLOW = 5  # seconds
+START = 300  # seconds a kernel may take to answer, on a busy machine
 
 
 class TalkingClient(NotebookClient):
     """nbclient with a line of progress: rewritten on a terminal, for slow cells only in a log."""
+
+    def __init__(self, nb, **options):
+        super().__init__(nb, startup_timeout=START, **options)
 
     async def async_execute_cell(self, cell, cell_index, **options):
         code = [k for k, other in enumerate(self.nb.cells) if other.cell_type == "code"]

@@ -353,9 +353,9 @@ class Converter:
         if role in ("cite", "cite:p", "cite:t"):
             return self._cite(role, body, snippet)
         if role == "claim":
-            return f"[claim {target}: {text}]({self.index.link('book/claims', f'claim-{target}')})"
+            return f"[{text} (claim {target})]({self.index.link('book/claims', f'claim-{target}')})"
         if role == "measured":
-            return f"[(measured: {target})]({self.index.link('book/claims', f'claim-{target}')})"
+            return f"[the measured value]({self.index.link('book/claims', f'claim-{target}')})"
         if role == "math":
             return f"${body}$"
         if role in ("kbd", "sub", "sup"):

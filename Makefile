@@ -1,6 +1,5 @@
 # The course. `make book` builds it, `make test` tests it; both set up .venv first. `make help` lists the rest.
 SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -23,10 +22,12 @@ setup: $(STAMP)  ## make .venv and install what requirements.lock names
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) tools/doctor.py setup --install
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(VENV)/bin/uv pip install --quiet --python $(RUN) -r requirements.lock
-	$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps -e .
+	@echo "setting up $(VENV); its packages take 6 GB"
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) -r requirements.lock || \
+	  { echo "uv did not manage; pip, which reads pip.conf, tries"; $(RUN) -m pip install --quiet -r requirements.lock; }
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps -e .
 	@touch $(STAMP)
 
 notebooks: $(STAMP)  ## derive chapters/*.ipynb from chapters/*.md

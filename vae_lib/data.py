@@ -8,6 +8,7 @@ Thresholding at one half makes another, easier data set and is never used.
 import gzip
 import hashlib
 import os
+import zlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,15 +28,15 @@ CLASSES = {
     "fashion_mnist": ("T-shirt", "trouser", "pullover", "dress", "coat",
                       "sandal", "shirt", "sneaker", "bag", "ankle boot"),
 }
-SHA256 = {
-    "mnist/train-images-idx3-ubyte.gz": "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971",
-    "mnist/train-labels-idx1-ubyte.gz": "1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203",
-    "mnist/t10k-images-idx3-ubyte.gz": "1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be",
-    "mnist/t10k-labels-idx1-ubyte.gz": "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b",
-    "fashion_mnist/train-images-idx3-ubyte.gz": "f46450982819e161325683178a5324fc64e606fb3758c65c6ca7dcc91aa489fd",
-    "fashion_mnist/train-labels-idx1-ubyte.gz": "bee2410e017aef275ad0716cfa389481fe80dd89f974536e863d982da161f14c",
-    "fashion_mnist/t10k-images-idx3-ubyte.gz": "55ec2dd7358c56fba81678bf2cd00a44de07bae64c342921600298a2b5eb517d",
-    "fashion_mnist/t10k-labels-idx1-ubyte.gz": "bad34aa92450454a281e4959ab5a22f03213e21212f4261dadf52e42fa6cd580",
+SHA256 = {  # of the content: any gzip of it will do
+    "mnist/train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "mnist/train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "mnist/t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "mnist/t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "fashion_mnist/train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "fashion_mnist/train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "fashion_mnist/t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "fashion_mnist/t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 
 
@@ -88,7 +89,7 @@ def load(name, split="train", device="cpu", as_float=False):
         `Images` with uint8 pixels, or float32 in [0, 1] if `as_float`.
     Raises
         ValueError: unknown set or split.
-        CorruptData: a file is missing or its SHA-256 is not the published file's.
+        CorruptData: a file is missing, or the SHA-256 of its content is not the published one's.
     Example
         >>> load("mnist", "test").images.shape
         torch.Size([10000, 1, 28, 28])
@@ -167,12 +168,14 @@ def _read(file, folder):
            "mnist/*.gz and fashion_mnist/*.gz")
     if not path.exists():
         raise CorruptData(f"data file {path} is missing: {fix}")
-    raw = path.read_bytes()
-    digest = hashlib.sha256(raw).hexdigest()
+    try:
+        content = gzip.decompress(path.read_bytes())
+        digest = hashlib.sha256(content).hexdigest()
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        content, digest = b"", "unreadable"
     if digest != SHA256[file]:
-        raise CorruptData(f"data file {path} is damaged ({len(raw):,} bytes, SHA-256 {digest[:12]}…, "
+        raise CorruptData(f"data file {path} is damaged (SHA-256 of its content: {digest[:12]}…, "
                           f"expected {SHA256[file][:12]}…): {fix}")
-    content = gzip.decompress(raw)
     dims = content[3]  # magic number: two zero bytes, the type (8: uint8), the number of dimensions
     shape = np.frombuffer(content, ">i4", dims, offset=4)
     return np.frombuffer(bytearray(content), np.uint8, offset=4 + 4 * dims).reshape(shape)

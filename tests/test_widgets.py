@@ -141,7 +141,7 @@ def test_too_large_an_error_is_refused():
 def test_state_of_the_course_network_is_small():
     model = VAE(networks.MLPEncoder(z_dim=2), networks.MLPDecoder(z_dim=2))
     figure = latent_plane(model, torch.randn(2000, 2), torch.randint(10, (2000,)))
-    state = json.dumps(embed_data([figure])["manager_state"])
+    state = json.dumps(embed_data([figure], drop_defaults=False)["manager_state"])
     assert 200_000 < len(state) < 700_000
 
 
@@ -255,7 +255,7 @@ def page(browser):
 
 def show(page, *figures, edit=lambda state: None):
     """A page that holds the saved figures and the book's host script; `edit` changes their states first."""
-    data = embed_data(list(figures))
+    data = embed_data(list(figures), drop_defaults=False)
     edit(data["manager_state"]["state"])
     tags = [("widget-state", data["manager_state"]), *(("widget-view", view) for view in data["view_specs"])]
     body = "".join(f'<script type="application/vnd.jupyter.{kind}+json">{json.dumps(content)}</script>'

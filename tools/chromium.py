@@ -75,7 +75,7 @@ def settle(page):
             await image.decode().catch(() => {});  // a broken image is told by its naturalWidth
         }
         const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length;
-        const until = performance.now() + 5000;
+        const until = performance.now() + 20000;
         const shown = () => document.querySelectorAll(".afm-figure > *, .afm-note").length;
         while (shown() < views && performance.now() < until) await new Promise((go) => setTimeout(go, 20));
         await new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));

@@ -69,7 +69,7 @@ export function decode(layers, z) {
 // Ten colours a theme, at least 3:1 against the ground, chosen to stay apart for any kind of colour vision.
 // Ten are too many for colour alone: each class is also named, and a press on its name brings it out.
 const PALETTE = {
-  light: ["#332288", "#0077bb", "#117733", "#999933", "#882255", "#cc6677", "#aa4499", "#44aa99", "#b05a00", "#555555"],
+  light: ["#332288", "#0077bb", "#117733", "#8a8a1f", "#882255", "#cc6677", "#aa4499", "#2f9484", "#b05a00", "#555555"],
   dark: ["#8da2ff", "#88ccee", "#44bb77", "#ddcc77", "#ee6688", "#ffaabb", "#cc77dd", "#44aa99", "#ee8833", "#bbbbbb"],
 };
 
@@ -80,8 +80,8 @@ const CSS = `
 .lp.lp-dark { --ground: #14181d; --ink: #e9ecef; --soft: #a8b1bb; --line: #3a424c; --ring: #ff8a5c; --focus: #7cb8ff; --hover: #232a32; }
 .lp *, .lp *::before { box-sizing: border-box; }
 .lp-title { margin: 0 0 .75rem; font-weight: 600; color: var(--ink); }
-.lp-body { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; }
-.lp-plane { position: relative; flex: 1 1 19rem; max-width: 25rem; aspect-ratio: 1; cursor: crosshair; touch-action: manipulation;
+.lp-body { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem 1.5rem; }
+.lp-plane { position: relative; flex: 999 1 19rem; max-width: 25rem; aspect-ratio: 1; cursor: crosshair; touch-action: manipulation;
   user-select: none; -webkit-user-select: none; }
 .lp-plane canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .lp-hair { position: absolute; background: var(--ring); opacity: .55; pointer-events: none; }
@@ -89,18 +89,19 @@ const CSS = `
 .lp-handle::before { content: ""; position: absolute; inset: 12px; border: 4px solid var(--ring); border-radius: 50%;
   background: var(--ground); box-shadow: 0 0 0 2px var(--ground), 0 0 0 3px var(--ink); }
 .lp-dragging, .lp-dragging .lp-handle { cursor: grabbing; }
-.lp-side { flex: 1 1 13rem; display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-content: flex-start; min-width: 0; }
+.lp-side { flex: 1 1 14.2rem; display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-content: flex-start; min-width: 0; }
 .lp-picture { margin: 0; }
 .lp-picture canvas { display: block; image-rendering: pixelated; background: #000; border: 1px solid var(--line); border-radius: 4px; }
 .lp-picture figcaption { margin: .25rem 0 0; padding: 0; font-size: .85rem; color: var(--soft); text-align: left; }
 .lp-controls { flex: 1 1 8.5rem; max-width: 14.125rem; min-width: 0; }
 .lp-z { margin: 0 0 .5rem; font-variant-numeric: tabular-nums; font-weight: 600; white-space: nowrap; }
-.lp label { display: block; margin: 0; font-size: .9rem; color: var(--ink); font-weight: 400; }
-.lp input[type=range] { display: block; width: 100%; height: 28px; margin: 0 0 .25rem; padding: 0; accent-color: var(--ring); background: none; }
+.lp label { display: block; margin: 0 0 .35rem; font-size: .9rem; color: var(--ink); font-weight: 400; }
+.lp input[type=range] { display: block; width: 100%; height: 28px; margin: 0; padding: 0; accent-color: var(--ring); background: none; }
 .lp button { font: inherit; font-size: .9rem; color: var(--ink); background: var(--ground); border: 1px solid var(--soft); border-radius: 6px;
   min-height: 32px; padding: .2rem .6rem; cursor: pointer; }
 .lp button:hover { background: var(--hover); }
 .lp :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: 6px; }
+.lp-controls button { margin-top: .25rem; }
 .lp-odds { margin: .6rem 0 0; font-size: .85rem; color: var(--soft); }
 .lp-legend { display: flex; flex-wrap: wrap; gap: .35rem; margin: .9rem 0 0; align-items: center; font-size: .9rem; color: var(--soft); }
 .lp-legend button { display: inline-flex; align-items: center; gap: .4rem; padding: .1rem .55rem; border-color: var(--line); }
@@ -254,7 +255,7 @@ function paintPlane(ui, data, chosen) {
   g.textAlign = "center"; g.textBaseline = "bottom";
   g.fillText(axis(0), (left + right) / 2, size - 1);
   g.textAlign = "left"; g.textBaseline = "middle";
-  g.fillText(axis(1), 1, place(0, limit / 2 / Math.max(1, Math.round(limit / 2 / step)) )[1]);
+  g.fillText(axis(1), 1, place(0, step / 2)[1]);
 
   g.save();
   g.beginPath();
@@ -354,7 +355,8 @@ function showCode(ui, data, z) {
 /** The largest whole number of screen pixels a decoded pixel can have beside the controls. */
 function imageScale(ui, { width }) {
   const room = ui.side.clientWidth;
-  const wanted = room >= 360 ? 168 : room >= 300 ? Math.min(168, room - 150) : 224;
+  const beside = room - 180; // what the controls need
+  const wanted = beside >= 112 ? Math.min(168, beside) : 224;
   return Math.max(1, Math.floor(Math.min(wanted, room) / width));
 }
 

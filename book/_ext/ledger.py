@@ -99,8 +99,14 @@ def _warn(role, message):
 def _badge(outcome, claim, docname):
     link = pending_xref("", refdomain="std", reftype="ref", reftarget=f"claim-{claim}", refexplicit=True,
                         refwarn=True, refdoc=docname)
-    link += nodes.inline("", outcome, classes=["claim-badge", outcome])
-    return link
+    link += nodes.inline("", outcome)
+    return nodes.inline("", "", link, classes=["claim-badge", outcome])
+
+
+def _page(chapter, docname):
+    """A link to a chapter, with its title."""
+    return pending_xref("", nodes.inline("", chapter), refdomain="std", reftype="doc", refexplicit=False, refwarn=True,
+                        reftarget=f"/chapters/{chapter}", refdoc=docname)
 
 
 def _table(kind, headings, rows, widths):
@@ -129,10 +135,7 @@ class ClaimsTable(SphinxDirective):
         result = [_paragraph(f"{len(rows)} claims: {len(rows) - refuted} reproduced, {refuted} refuted. This build "
                              f"measured {share:.0%} of them itself, live or recomputed.")]
         for chapter in sorted({row["chapter"] for row in rows}):
-            page = f"chapters/{chapter}"
-            link = pending_xref("", nodes.inline("", chapter), refdomain="std", reftype="doc", refexplicit=False,
-                                reftarget=f"/{page}", refdoc=self.env.docname, refwarn=True)
-            result += [_paragraph(nodes.strong("", "", link)),
+            result += [_paragraph(nodes.strong("", "", _page(chapter, self.env.docname))),
                        _table("claims", ["Claim", "Expected", "Measured", "Evidence"],
                               [self._row(row) for row in rows if row["chapter"] == chapter], (40, 20, 20, 20))]
         return result
@@ -167,7 +170,7 @@ class StatusTable(SphinxDirective):
 
     def run(self):
         chapters = self.env.app.env_measured["chapters"]
-        rows = [[[_paragraph(row["name"])], [_paragraph(f"{row['seconds']:.1f}")],
+        rows = [[[_paragraph(_page(row["name"], self.env.docname))], [_paragraph(f"{row['seconds']:.1f}")],
                  [_paragraph(f"{max(row['cells'], default=0):.1f}")], [_paragraph(row["device"])],
                  [_paragraph(row["date"])]] for row in chapters]
         total = sum(row["seconds"] for row in chapters)

@@ -59,13 +59,16 @@ class Visit:
         return f"{self.page} ({self.view})"
 
 
+REDIRECT = re.compile(r'http-equiv="refresh" content="0; *url=([^"]+)"', re.IGNORECASE)
+
+
 def the_site():
-    """The built pages, in order. A missing book is a failure, never a skip."""
-    pages = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html")
-                   if path.relative_to(SITE).parts[0] not in ("_static", "_sources"))
+    """The built pages, in order, without those that only lead to another. A missing book is a failure, never a skip."""
+    pages = [path for path in sorted(SITE.rglob("*.html"))
+             if path.relative_to(SITE).parts[0] not in ("_static", "_sources")]
     if not (SITE / "index.html").exists() or len(pages) < 2:
         pytest.fail("_build/html holds no book: run make book", pytrace=False)
-    return pages
+    return [path.relative_to(SITE).as_posix() for path in pages if not REDIRECT.search(path.read_text("utf-8"))]
 
 
 def live_pages():
@@ -183,6 +186,12 @@ def test_all_live_figures_are_shown(visits):
     assert sum(v.seen["views"] for v in visits) > 0, "no page has a live figure"
 
 
+def test_front_door_leads_to_a_page():
+    the_site()
+    target = REDIRECT.search((SITE / "index.html").read_text("utf-8"))
+    assert not target or (SITE / target[1]).is_file(), f"index.html leads to {target[1]}, which is missing"
+
+
 # ---------------------------------------------------------------- live figures
 
 
@@ -246,7 +255,7 @@ def test_figure_follows_the_keyboard(contexts, address):
         for figure, before in each_figure(page):
             for k, axis in enumerate(("z₁", "z₂")):
                 start = code(figure)
-                figure.get_by_label(axis).focus()
+                figure.get_by_role("slider", name=axis).focus()
                 for _ in range(6):
                     page.keyboard.press("ArrowRight")
                 after, moved = grey(figure), code(figure)
@@ -254,7 +263,7 @@ def test_figure_follows_the_keyboard(contexts, address):
                 assert moved[k] > start[k], f"{name}: the slider {axis} does not move its code"
                 assert moved[1 - k] == start[1 - k], f"{name}: the slider {axis} moves the other code"
                 before = after
-            outline = figure.get_by_label("z₂").evaluate("e => getComputedStyle(e).outlineStyle")
+            outline = figure.get_by_role("slider", name="z₂").evaluate("e => getComputedStyle(e).outlineStyle")
             assert outline != "none", f"{name}: the focus is not to be seen"
         page.close()
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -290,6 +291,47 @@ def test_browser_decodes_what_python_decodes(page, make):
     torch.testing.assert_close(torch.tensor(found), run(unpack(packed), z), atol=1e-5, rtol=0)
 
 
+# what a dichromat sees, from linear sRGB (Machado et al. 2009, severity 1)
+VISION = {
+    "all cones": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
+def linear(colors):
+    """Linear sRGB, `(n, 3)`, of colours such as "#5829a5"."""
+    c = np.array([[int(color[k:k + 2], 16) / 255 for k in (1, 3, 5)] for color in colors])
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def oklab(rgb):
+    """Perceptual coordinates (Ottosson 2020), in which a just noticeable difference is about 0.02."""
+    lms = rgb @ np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+                          [0.0883024619, 0.2817188376, 0.6299787005]]).T
+    return np.cbrt(lms.clip(0)) @ np.array([[0.2104542553, 0.7936177850, -0.0040720468],
+                                            [1.9779984951, -2.4285922050, 0.4505937099],
+                                            [0.0259040371, 0.7827717662, -0.8086757660]]).T
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_class_colours_can_be_told_apart(page, theme):
+    source = MODULE.read_text(encoding="utf-8")
+    colors = page.evaluate("""async (source) => (await import(URL.createObjectURL(
+        new Blob([source], { type: "text/javascript" })))).PALETTE""", source)[theme]
+    assert len(colors) == len(set(colors)) == 10
+    ground = re.search({"light": r"\.lp \{ --ground: (#\w+);", "dark": r"\.lp-dark \{ --ground: (#\w+);"}[theme], source)
+    ground = ground[1] if len(ground[1]) == 7 else "#" + "".join(2 * digit for digit in ground[1][1:])
+    luminance = linear([*colors, ground]) @ [0.2126, 0.7152, 0.0722] + 0.05
+    ratio = np.maximum(luminance[:-1], luminance[-1]) / np.minimum(luminance[:-1], luminance[-1])
+    assert ratio.min() >= 3  # WCAG 1.4.11
+    for vision, matrix in VISION.items():
+        seen = oklab((linear(colors) @ np.array(matrix).T).clip(0, 1))
+        apart = np.linalg.norm(seen[:, None] - seen, axis=-1)[~np.eye(10, dtype=bool)].min()
+        assert apart > 0.08, f"{vision}: two colours are only {apart:.3f} apart"
+
+
 def test_figure_shows_the_decoded_image(page):
     model = plane_vae()
     figure = latent_plane(model, codes(40), torch.arange(40) % 10, label="A plane")
@@ -306,7 +348,7 @@ def test_prior_is_shown_for_a_vae_alone(page):
     show(page, latent_plane(plane_vae()), latent_plane(linear_autoencoder()))
     figures = page.locator(".lp")
     assert "standard deviations of the prior" in figures.nth(0).inner_text()
-    assert "100 in 100 draws from the prior lie farther out" in figures.nth(0).inner_text()
+    assert "More than 99 in 100 draws from the prior lie farther out" in figures.nth(0).inner_text()
     assert "prior" not in figures.nth(1).inner_text()
 
 
@@ -337,7 +379,7 @@ def test_a_class_is_brought_out_and_put_back(page):
 def test_figure_shown_twice_shares_its_code(page):
     figure = latent_plane(plane_vae())
     show(page, figure, figure)
-    page.get_by_label("z₁").first.fill("2")
+    page.get_by_role("slider", name="z₁").first.fill("2")
     page.wait_for_function("() => [...document.querySelectorAll('.lp-z')].every((p) => p.textContent.includes('2.00'))")
 
 

@@ -42,7 +42,9 @@ def launch(playwright):
 def new_context(browser, size, theme, **options):
     """A fresh profile with the screen of a "desktop" or a "phone" whose reader wants the "light" or "dark" theme."""
     touch = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if size == "phone" else {}
-    return browser.new_context(viewport=SIZES[size], color_scheme=theme, **touch, **options)
+    context = browser.new_context(viewport=SIZES[size], color_scheme=theme, **touch, **options)
+    context.set_default_timeout(60_000)  # milliseconds; a busy machine is not a wrong page
+    return context
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -66,11 +66,11 @@ export function decode(layers, z) {
 
 // ---------------------------------------------------------------- the look
 
-// Ten colours a theme, at least 3:1 against the ground, chosen to stay apart for any kind of colour vision.
-// Ten are too many for colour alone: each class is also named, and a press on its name brings it out.
-const PALETTE = {
-  light: ["#332288", "#0077bb", "#117733", "#8a8a1f", "#882255", "#cc6677", "#aa4499", "#2f9484", "#b05a00", "#555555"],
-  dark: ["#8da2ff", "#88ccee", "#44bb77", "#ddcc77", "#ee6688", "#ffaabb", "#cc77dd", "#44aa99", "#ee8833", "#bbbbbb"],
+// Ten colours a theme, found by search: at least 3:1 against the ground, and apart from each other for any kind of
+// colour vision (the tests hold them to it). Each class is also named, and a press on its name brings it out.
+export const PALETTE = {
+  light: ["#5829a5", "#ad63da", "#483001", "#0d5f81", "#0f2960", "#785f10", "#3d9899", "#c68408", "#d84c60", "#8d2e53"],
+  dark: ["#18e196", "#8e5944", "#e66908", "#6d64b7", "#cdbdfe", "#dbb62d", "#1ea7ff", "#aefff7", "#f9f953", "#22a074"],
 };
 
 const CSS = `
@@ -90,13 +90,12 @@ const CSS = `
   background: var(--ground); box-shadow: 0 0 0 2px var(--ground), 0 0 0 3px var(--ink); }
 .lp-dragging, .lp-dragging .lp-handle { cursor: grabbing; }
 .lp-side { flex: 1 1 14.2rem; display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-content: flex-start; min-width: 0; }
-.lp-picture { margin: 0; }
 .lp-picture canvas { display: block; image-rendering: pixelated; background: #000; border: 1px solid var(--line); border-radius: 4px; }
-.lp-picture figcaption { margin: .25rem 0 0; padding: 0; font-size: .85rem; color: var(--soft); text-align: left; }
+.lp-caption { margin: .25rem 0 0; font-size: .85rem; color: var(--soft); }
 .lp-controls { flex: 1 1 8.5rem; max-width: 14.125rem; min-width: 0; }
-.lp-z { margin: 0 0 .5rem; font-variant-numeric: tabular-nums; font-weight: 600; white-space: nowrap; }
-.lp label { display: block; margin: 0 0 .35rem; font-size: .9rem; color: var(--ink); font-weight: 400; }
-.lp input[type=range] { display: block; width: 100%; height: 28px; margin: 0; padding: 0; accent-color: var(--ring); background: none; }
+.lp-z { margin: 0 0 .35rem; font-variant-numeric: tabular-nums; font-weight: 600; white-space: nowrap; }
+.lp label { display: flex; gap: .6rem; align-items: center; margin: 0 0 .25rem; font-size: .9rem; color: var(--ink); font-weight: 400; }
+.lp input[type=range] { flex: 1; min-width: 0; width: 100%; height: 28px; margin: 0; padding: 0; accent-color: var(--ring); background: none; }
 .lp button { font: inherit; font-size: .9rem; color: var(--ink); background: var(--ground); border: 1px solid var(--soft); border-radius: 6px;
   min-height: 32px; padding: .2rem .6rem; cursor: pointer; }
 .lp button:hover { background: var(--hover); }
@@ -192,8 +191,8 @@ function build(data) {
     ui.odds = make("p", { class: "lp-odds" });
     ui.controls.append(ui.draw, ui.odds);
   }
-  const caption = make("figcaption", {}, prior ? "Decoded image, E[x | z]" : "Decoded image");
-  ui.side = make("div", { class: "lp-side" }, make("figure", { class: "lp-picture" }, ui.image, caption), ui.controls);
+  const caption = make("p", { class: "lp-caption" }, prior ? "Decoded image, E[x | z]" : "Decoded image");
+  ui.side = make("div", { class: "lp-side" }, make("div", { class: "lp-picture" }, ui.image, caption), ui.controls);
   ui.root = make("div", { class: "lp", role: "group", "aria-label": data.label }, make("style", {}, CSS));
   if (data.label) ui.root.append(make("p", { class: "lp-title" }, data.label));
   ui.root.append(make("div", { class: "lp-body" }, ui.plane, ui.side));
@@ -348,7 +347,7 @@ function showCode(ui, data, z) {
   if (ui.odds) {
     // |z|² of two standard normal numbers is exponential: P(|z| > r) = exp(-r² / 2)
     const percent = 100 * Math.exp(-(z[0] ** 2 + z[1] ** 2) / 2);
-    ui.odds.textContent = `${percent < 1 ? "Fewer than 1" : Math.round(percent)} in 100 draws from the prior lie farther out.`;
+    ui.odds.textContent = `${percent > 99 ? "More than 99" : percent < 1 ? "Fewer than 1" : Math.round(percent)} in 100 draws from the prior lie farther out.`;
   }
 }
 

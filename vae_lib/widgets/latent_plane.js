@@ -74,7 +74,7 @@ export const PALETTE = {
 };
 
 const CSS = `
-.lp { --ground: #fff; --ink: #1b1f24; --soft: #57606a; --line: #d5dae0; --ring: #c02f00; --focus: #0b5fb0; --hover: #eef1f4;
+.lp { --ground: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d5dae0; --ring: #c02f00; --focus: #0b5fb0; --hover: #eef1f4;
   box-sizing: border-box; width: 100%; max-width: 46rem; margin: .5rem 0; padding: 1rem; border: 1px solid var(--line);
   border-radius: 10px; background: var(--ground); color: var(--ink); font-size: 1rem; line-height: 1.4; text-align: left; }
 .lp.lp-dark { --ground: #14181d; --ink: #e9ecef; --soft: #a8b1bb; --line: #3a424c; --ring: #ff8a5c; --focus: #7cb8ff; --hover: #232a32; }

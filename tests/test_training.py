@@ -257,6 +257,7 @@ def other_model(checkpoint):
     (other_model, "is of another model"),
     (lambda path: path.write_bytes(path.read_bytes()[:500]) and run(RUN, checkpoint=path), "is damaged"),
     (lambda path: path.write_bytes(b"") or run(RUN, checkpoint=path), "is damaged"),
+    (lambda path: torch.save(small_vae().state_dict(), path) or run(RUN, checkpoint=path), "no checkpoint"),
     (lambda path: path.write_text("hello") and run(RUN, checkpoint=path), "is damaged"),
 ])
 def test_a_checkpoint_that_does_not_fit_is_an_error_that_names_the_fix(tmp_path, again, part):

@@ -125,8 +125,18 @@ class Gaussian(Likelihood):
             self.register_buffer("log_sigma", start)
 
     def distribution(self, params, event_dims=3):
-        mean, log_sigma = self.split(params, event_dims) if self.parts == 2 else (params, self.log_sigma)
+        mean, log_sigma = self._mean_and_log_sigma(params, event_dims)
         return td.Normal(mean, log_sigma.exp(), validate_args=False)
+
+    def log_prob(self, x, params):
+        # td.Normal's gradient divides by σ⁴, which a small σ rounds to 0; this one never does
+        event = x.dim() - 1
+        mean, log_sigma = self._mean_and_log_sigma(params, event)
+        log_p = -0.5 * ((x - mean) * torch.exp(-log_sigma)).square() - log_sigma - 0.5 * math.log(2 * math.pi)
+        return log_p.flatten(-event).sum(-1)
+
+    def _mean_and_log_sigma(self, params, event_dims):
+        return self.split(params, event_dims) if self.parts == 2 else (params, self.log_sigma)
 
 
 class DiscretizedLogistic(Likelihood):

@@ -7,7 +7,6 @@ its checkpoint, it ends as if it had not been stopped.
 
 import math
 import os
-import pickle
 import sys
 import time
 from pathlib import Path
@@ -223,7 +222,10 @@ def _restore(path, model, optimizer, schedule, average, order, settings):
         state = torch.load(path, weights_only=True, map_location="cpu")
         changed = [f"{name} {old!r} (now {settings.get(name)!r})"
                    for name, old in state.get("settings", {}).items() if old != settings.get(name)]
-    except (RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        history = state["history"]
+    except OSError:
+        raise
+    except Exception as error:  # what is no checkpoint may fail to load in any way
         raise ValueError(f"checkpoint {path} is damaged or no checkpoint: {fix}") from error
     if changed:
         raise ValueError(f"checkpoint {path} is of a run with other settings, {', '.join(changed)}: {fix}")
@@ -239,4 +241,4 @@ def _restore(path, model, optimizer, schedule, average, order, settings):
     torch.set_rng_state(state["random"])
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
-    return state["history"]
+    return history

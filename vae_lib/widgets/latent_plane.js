@@ -408,17 +408,23 @@ function render({ model, el }) {
   }
 
   // A finger drags the ring, or taps: dragging it over the rest of the plane scrolls the page, as elsewhere.
-  // A mouse or pen drags from anywhere.
-  let grip = null;
+  // A mouse or pen drags from anywhere. The tap is read from pointer events, because browsers send no click
+  // for a tap that comes soon after a drag.
+  let grip = null; // from the pointer to the ring, while it drags
+  let tap = null; // where a finger came down beside the ring
   function position(event) {
     const box = ui.plane.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   }
   ui.plane.addEventListener("pointerdown", (event) => {
+    if (event.button || !event.isPrimary) return;
     const onRing = event.target === ui.handle;
-    if (event.button || (event.pointerType === "touch" && !onRing)) return;
-    event.preventDefault();
     const [x, y] = position(event);
+    if (event.pointerType === "touch" && !onRing) {
+      tap = [x, y];
+      return;
+    }
+    event.preventDefault();
     const ring = placer(ui, data)(z[0], z[1]);
     grip = onRing ? [ring[0] - x, ring[1] - y] : [0, 0];
     event.target.setPointerCapture(event.pointerId);
@@ -426,15 +432,17 @@ function render({ model, el }) {
     if (!onRing) put(codeAt(ui, data, x, y));
   });
   ui.plane.addEventListener("pointermove", (event) => {
-    if (!grip) return;
+    if (!grip || !event.isPrimary) return;
     const [x, y] = position(event);
     put(codeAt(ui, data, x + grip[0], y + grip[1]));
   });
-  const release = () => { grip = null; ui.plane.classList.remove("lp-dragging"); };
-  for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) ui.plane.addEventListener(name, release);
-  ui.plane.addEventListener("click", (event) => {
-    if (event.pointerType === "touch" && event.target !== ui.handle) put(codeAt(ui, data, ...position(event)));
+  const release = () => { grip = tap = null; ui.plane.classList.remove("lp-dragging"); };
+  ui.plane.addEventListener("pointerup", (event) => {
+    const [x, y] = position(event);
+    if (tap && Math.hypot(x - tap[0], y - tap[1]) < 10) put(codeAt(ui, data, x, y));
+    release();
   });
+  for (const name of ["pointercancel", "lostpointercapture"]) ui.plane.addEventListener(name, release);
   for (const range of ui.ranges) range.addEventListener("input", () => put(ui.ranges.map((r) => Number(r.value))));
   ui.draw?.addEventListener("click", () => put(normalPair()));
   ui.legend.forEach((button, k) => button.addEventListener("click", () => {

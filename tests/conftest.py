@@ -1,10 +1,12 @@
 """What all tests share: repeatable property tests, and a law for averages of random numbers."""
 
+import chromium
 import pytest
 import torch
 from hypothesis import settings
+from playwright.sync_api import sync_playwright
 
-from vae_lib import data, likelihoods, networks
+from vae_lib import data, likelihoods, networks, training
 from vae_lib.vae import VAE
 
 # the same examples on every machine, and no limit on the time of one: a busy machine is not a wrong one
@@ -52,3 +54,27 @@ def tiny_data(monkeypatch):
 
     monkeypatch.setattr(data, "load", load)
     return sizes
+
+
+def stop_in_second_epoch(monkeypatch):
+    """Let the next training be interrupted once, when its second epoch is scored. Returns a list that grows by
+    one at each scoring.
+    """
+    score, calls = training.score, []
+
+    def stopped(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return score(*args, **kwargs)
+
+    monkeypatch.setattr(training, "score", stopped)
+    return calls
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        started = chromium.launch(playwright)
+        yield started
+        started.close()

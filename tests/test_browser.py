@@ -4,18 +4,13 @@ Each page is opened once a view; what is found there is kept, and each test asks
 """
 
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import chromium
 import pytest
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import chromium  # noqa: E402  (a tool, not a package)
-
 SITE = ROOT / "_build" / "html"
 AXE = ROOT / "tests" / "vendor" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -83,14 +78,6 @@ def address():
     the_site()
     with chromium.serve(SITE) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = chromium.launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

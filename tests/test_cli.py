@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import stop_in_second_epoch
 from matplotlib.image import imread
 
-from vae_lib import pretrained, training
+from vae_lib import pretrained
 from vae_lib.__main__ import main
 
 NAME = "plane-mnist"
@@ -58,15 +59,7 @@ def test_train_writes_weights_and_provenance(folder):
 def test_an_interrupted_training_says_how_to_go_on_and_does(folder, capsys, monkeypatch):
     train = ["train", NAME, "--epochs", "2", "--device", "cpu", "--out"]
     main([*train, "whole"])
-    score, calls = training.score, []
-
-    def stopped(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return score(*args, **kwargs)
-
-    monkeypatch.setattr(training, "score", stopped)
+    stop_in_second_epoch(monkeypatch)
     assert_fails(capsys, [*train, "other"], "stopped; train with --resume goes on from the last whole epoch")
     main([*train, "other", "--resume"])
     assert pretrained.provenance(NAME, "other")["sha256"] == pretrained.provenance(NAME, "whole")["sha256"]

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from conftest import stop_in_second_epoch
 from safetensors.torch import load_file
 
 from vae_lib import data, evaluation, objectives, pretrained, training
@@ -59,15 +60,7 @@ def test_training_writes_weights_and_their_provenance(trained):
 def test_an_interrupted_recipe_goes_on_to_the_same_weights(tiny_data, tmp_path, monkeypatch):
     options = {"device": "cpu", "epochs": 3, "progress": False}
     pretrained.train("plane-mnist", tmp_path / "whole", **options)
-    score, calls = training.score, []
-
-    def stopped(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return score(*args, **kwargs)
-
-    monkeypatch.setattr(training, "score", stopped)
+    calls = stop_in_second_epoch(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         pretrained.train("plane-mnist", tmp_path / "parts", **options)
     assert (tmp_path / "parts/plane-mnist.checkpoint").exists()

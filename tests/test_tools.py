@@ -5,32 +5,28 @@ import io
 import json
 import re
 import subprocess
-import sys
 import tomllib
 import types
 from pathlib import Path
 
+import check_site
+import configure
+import course
+import doctor
+import execute
+import feed_cache
+import ledger
+import make_notebooks
+import myst
 import nbformat
+import numbering
 import numpy as np
 import pytest
 from PIL import Image
 
+from vae_lib import claims
+
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "book" / "_ext")]
-
-import check_site  # noqa: E402  (the tools are scripts, not a package)
-import configure  # noqa: E402
-import course  # noqa: E402
-import doctor  # noqa: E402
-import execute  # noqa: E402
-import feed_cache  # noqa: E402
-import ledger  # noqa: E402
-import make_notebooks  # noqa: E402
-import myst  # noqa: E402
-import numbering  # noqa: E402
-
-from vae_lib import claims  # noqa: E402
-
 SITE = "https://someone.github.io/course/"
 HOME = course.Repository("https://github.com/Someone/course")
 HEAD = """---

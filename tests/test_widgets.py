@@ -3,16 +3,15 @@
 import base64
 import json
 import re
-import sys
 from pathlib import Path
 
+import chromium
 import numpy as np
 import pytest
 import torch
 import traitlets
 from conftest import small_vae
 from ipywidgets.embed import embed_data
-from playwright.sync_api import sync_playwright
 from torch import nn
 
 from vae_lib import likelihoods, networks
@@ -22,10 +21,6 @@ from vae_lib.widgets import latent_plane
 from vae_lib.widgets.packing import pack, round_rows, run, unpack
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import chromium  # noqa: E402  (a tool, not a package)
-
 MODULE = ROOT / "vae_lib" / "widgets" / "latent_plane.js"
 HOST = ROOT / "book" / "_static" / "afm_host.js"
 SHAPE = (1, 8, 8)
@@ -237,14 +232,6 @@ def test_weights_that_are_not_finite_are_named():
 
 
 # ---------------------------------------------------------------- the figure in the browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = chromium.launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What all tests share: repeatable property tests, and a law for averages of random numbers."""
 
-import chromium
 import pytest
 import torch
 from hypothesis import settings
-from playwright.sync_api import sync_playwright
 
 from vae_lib import data, likelihoods, networks, training
 from vae_lib.vae import VAE
@@ -74,6 +72,10 @@ def stop_in_second_epoch(monkeypatch):
 
 @pytest.fixture(scope="module")
 def browser():
+    # here, because a test's own process imports this file for its models, without the tools on its path
+    import chromium
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         started = chromium.launch(playwright)
         yield started

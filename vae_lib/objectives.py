@@ -71,7 +71,7 @@ def negative_elbo(model, x, step=0, beta=1.0, warmup=0, free_bits=0.0):
     free_bits: nats of KL an image has for free (Kingma et al. 2016).
     """
     terms = model.elbo(x)
-    weight = beta * min(1.0, (step + 1) / warmup) if warmup else beta
+    weight = beta * torch.as_tensor((step + 1) / warmup).clamp(max=1) if warmup else beta
     kl = terms.kl.clamp(min=free_bits) if free_bits else terms.kl
     return weight * kl - terms.log_px_z
 

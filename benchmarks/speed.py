@@ -3,21 +3,14 @@
 Same data (one fixed binarisation of MNIST's 58,000 training images), same network (pythae's default MLP:
 784-512-z16, ReLU), same loss, optimiser, learning rate, batch size, epochs and float32. Saving is left out on
 both sides. The two run in turn; the ratio is taken of the medians. Both are scored by the same
-function, so that speed is not bought with a worse model.
-
-    python benchmarks/speed.py [--runs 5] [--epochs 2] [--out benchmarks/results/NAME.json]
+function, so that speed is not bought with a worse model. `bench.py speed` runs it.
 """
 
-import argparse
 import contextlib
 import io
-import json
-import platform
 import statistics
 import tempfile
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
 
@@ -84,39 +77,21 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--device", default=training.best_device())
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-
-    device = torch.device(options.device)
-    x = data.static_binarized("mnist", "train", device)
-    test = data.static_binarized("mnist", "test", device)
-    report = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "pythae": "0.1.2"},
-        "runs": options.runs, "epochs": options.epochs, "rows": [],
-    }
+def compare(device, runs, epochs):
+    """Rows with images/s of both, the scores of what they trained, and the ratio of the medians."""
+    device = torch.device(device)
+    x, test = data.static_binarized("mnist", "train", device), data.static_binarized("mnist", "test", device)
+    rows = []
     for batch_size in (128, 1024):
         speeds, scores = {"vae_lib": [], "pythae": []}, {"vae_lib": [], "pythae": []}
-        for run in range(options.runs):
+        for run in range(runs):
             for name, train in (("vae_lib", ours), ("pythae", pythae)):
-                model, seconds = train(x, batch_size, options.epochs, seed=run)
-                speeds[name].append(len(x) * options.epochs / seconds)
+                model, seconds = train(x, batch_size, epochs, seed=run)
+                speeds[name].append(len(x) * epochs / seconds)
                 scores[name].append(-evaluation.elbo_terms(model, test).elbo.mean().item())
         row = {"batch_size": batch_size,
                "images_per_second": {name: round(statistics.median(s)) for name, s in speeds.items()},
                "negative_elbo": {name: round(statistics.mean(s), 2) for name, s in scores.items()}}
         row["ratio"] = round(row["images_per_second"]["vae_lib"] / row["images_per_second"]["pythae"], 2)
-        report["rows"].append(row)
-        print(row, flush=True)
-    if options.out:
-        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+        rows.append(row)
+    return rows

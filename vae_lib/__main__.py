@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from vae_lib import pretrained
+from vae_lib import distributed, pretrained
 from vae_lib.training import best_device
 
 
@@ -23,6 +23,7 @@ def main(arguments=None):
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
     train.add_argument("--epochs", type=_count, help="other than the recipe's, for a trial")
+    train.add_argument("--seconds", type=_count, help="stop after the epoch that ends later; --resume goes on")
     for command in (evaluate, sample):
         command.add_argument("recipe", choices=pretrained.names())
         command.add_argument("--weights", type=Path, default=pretrained.WEIGHTS,
@@ -71,7 +72,11 @@ def _recipes(options):
 
 
 def _train(options):
-    _, notes = pretrained.train(options.recipe, options.out, options.resume, options.device, options.epochs)
+    changes = {name: getattr(options, name) for name in ("epochs", "seconds") if getattr(options, name) is not None}
+    device = distributed.start(options.device or best_device())
+    _, notes = pretrained.train(options.recipe, options.out, options.resume, device, **changes)
+    if distributed.rank() > 0:
+        return
     print(f"validation -ELBO {notes['validation_negative_elbo']:.2f} nats after {notes['epochs']} epochs, "
           f"{notes['seconds']} s; weights in {options.out / options.recipe}.safetensors")
 

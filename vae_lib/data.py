@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from vae_lib.checks import check_values
 
@@ -126,6 +127,30 @@ def binarize(images, generator=None):
     p = _as_float(images)
     u = torch.rand(p.shape, generator=generator, device=p.device)
     return (u < p).float()
+
+
+def augment(images, share=0.5, angle=0.2, size=0.1, shear=0.15):
+    """Turn, stretch and shear a share of the images a little, each by its own random map.
+
+    images: uint8 or floats `(batch, 1, height, width)`. angle: largest turn, radians; size, shear: largest relative change.
+    Returns
+        floats in [0, 1] `(batch, 2, height, width)`: the image, and a channel that is 1 where it was changed. A model
+        that reads it learns from both kinds and is scored on the unchanged.
+    """
+    p = _as_float(images)
+    turn, wide, high, lean = (torch.rand(4, len(p), device=p.device) * 2 - 1).unbind()
+    cos, sin, zero = torch.cos(angle * turn), torch.sin(angle * turn), torch.zeros_like(turn)
+    wide, high = 1 + size * wide, 1 + size * high
+    maps = torch.stack([wide * cos, shear * lean - wide * sin, zero, high * sin, high * cos, zero], 1).view(-1, 2, 3)
+    changed = F.grid_sample(p, F.affine_grid(maps, p.shape, align_corners=False), align_corners=False)
+    flag = (torch.rand(len(p), 1, 1, 1, device=p.device) < share).float()
+    return torch.cat([flag * changed + (1 - flag) * p, flag.expand_as(p)], 1)
+
+
+def augmented_binarized(images):
+    """A share of the images changed a little, then every pixel drawn; the second channel tells which were changed."""
+    x = augment(images)
+    return (torch.rand_like(x) < x).float()  # a flag of 1 or 0 stays what it is
 
 
 def static_binarized(name, split="test", device="cpu"):

@@ -30,11 +30,18 @@ class Flat:
         self.values = torch.zeros(sum(padded), dtype=self.parameters[0].dtype, device=self.parameters[0].device)
         self.grad = torch.zeros_like(self.values)
         for p, value, grad in zip(self.parameters, self.values.split(padded), self.grad.split(padded), strict=True):
-            view = value[:p.numel()].view_as(p)
+            view = _like(value, p)
             view.copy_(p.data)
-            p.data, p.grad = view, grad[:p.numel()].view_as(p)
+            p.data, p.grad = view, _like(grad, p)
 
     def release(self):
         """Give every weight its own memory, with the values it has now, and no gradient."""
         for p in self.parameters:
             p.data, p.grad = p.data.clone(), None
+
+
+def _like(part, p):
+    """A view of the vector `part` with the shape of `p` and, where that is dense, its order of memory."""
+    if p.dim() == 4 and p.is_contiguous(memory_format=torch.channels_last):
+        return part[:p.numel()].as_strided(p.shape, p.stride())
+    return part[:p.numel()].view(p.shape)

@@ -52,14 +52,34 @@ class LatentGroup(nn.Module):
             self.prior.weight.mul_(0.1)
             self.posterior[-1].weight.mul_(0.1)
 
-    def encode(self, h, seen):
-        mu, logvar = self.posterior(torch.cat([F.silu(h), seen], 1)).float().chunk(2, 1)
-        return mu, 6 * torch.tanh(logvar / 6)  # bounded: e^logvar can't overflow
-
-    def forward(self, h, z):
-        """What the groups below see, `(batch, width, height, width)`, from the standardised `z`."""
+    def forward(self, h, seen, eps):
+        """What the groups below see, `(batch, width, height, width)`, at the draw of noise `eps`, and the group's KL and
+        log p(z) - log q(z|x), each `(batch,)`. With `seen` None, z is drawn from the prior, and both are 0.
+        """
+        kl = ratio = eps.new_zeros(len(eps))
+        z = eps
+        if seen is not None:
+            mu, logvar = self.posterior(torch.cat([F.silu(h), seen], 1)).float().chunk(2, 1)
+            logvar = 6 * torch.tanh(logvar / 6)  # bounded: e^logvar can't overflow
+            z = mu + (0.5 * logvar).exp() * eps
+            kl = gaussian_kl(mu.flatten(1), logvar.flatten(1))
+            ratio = 0.5 * (eps.square() + logvar - z.square()).flatten(1).sum(1)
         shift, scale = self.prior(F.silu(h)).float().chunk(2, 1)
-        return self.block(h + self.back((shift + (2 * torch.tanh(scale / 2)).exp() * z).to(h.dtype)))
+        return self.block(h + self.back((shift + (2 * torch.tanh(scale / 2)).exp() * z).to(h.dtype))), kl, ratio
+
+
+class Context(nn.Module):
+    """h and the pixels x before each pixel -> features of each pixel, by masked convolutions."""
+
+    def __init__(self, width, layers):
+        super().__init__()
+        self.layers = nn.ModuleList(MaskedConv2d(width if i else 1, width, 5 if i else 7, itself=i > 0)
+                                    for i in range(layers))
+
+    def forward(self, h, x):
+        for i, layer in enumerate(self.layers):
+            h = h + (layer(F.silu(h)) if i else layer(2 * x - 1))
+        return h
 
 
 class LadderVAE(nn.Module):
@@ -72,9 +92,9 @@ class LadderVAE(nn.Module):
         blocks: residual blocks of each level on the way up, and after the last latents.
         context: number of masked convolutions by which a pixel sees the pixels before it (0: pixels are
             independent given z). Only for one channel.
-        flags: how many known properties of an image (whether it was augmented, say) the model is told, 0 or more.
-    The interface is that of `VAE`. Where `flags` is not 0, `elbo` and the others take `flag` `(batch, flags)`, by
-    default zeros.
+        flags: how many known properties of an image (whether it was augmented, say) the model is told, 0 or more: they
+            are further channels of x, each constant over the image. Left out, they are zeros.
+    The interface is that of `VAE`.
     """
 
     check_values = True
@@ -102,10 +122,14 @@ class LadderVAE(nn.Module):
                                     for i in levels)
         self.up_sample = nn.ModuleList(nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2) for i in levels[:-1])
         self.tail = stack(0)
-        self.context = nn.ModuleList(
-            MaskedConv2d(widths[0] if i else 1, widths[0], 5 if i else 7, itself=i > 0) for i in range(context))
+        self.context = Context(widths[0], context) if context else None
         self.write = nn.Conv2d(widths[0], x_shape[0] * self.likelihood.parts, 1 if context else 3,
                                padding=0 if context else 1)
+        self.to(memory_format=torch.channels_last)  # the order of memory that fast convolutions want
+
+    def regions(self):
+        """The parts that repeat: compiled one by one, they take seconds where the whole takes minutes."""
+        return [part for part in self.modules() if isinstance(part, (ResidualBlock, LatentGroup, Context))]
 
     @property
     def device(self):
@@ -115,29 +139,28 @@ class LadderVAE(nn.Module):
     @property
     def latents(self):
         """Shapes of all latent groups, top first."""
-        return [(self.z_dim, *side) for side, groups in zip(reversed(self.sides), reversed(self.groups)) for _ in groups]
+        return [(self.z_dim, *side) for side, groups in zip(self.sides[::-1], reversed(self.groups)) for _ in groups]
 
-    def elbo(self, x, flag=None):
+    def elbo(self, x):
         """The evidence lower bound of each image, with one draw of all latents: `Terms` of `(batch,)`, nats."""
-        h, terms = self._down(self._up(x, flag), flag, lambda mu: torch.randn_like(mu))
-        log_px_z, kl = self._log_px_z(x, h), sum(term[0] for term in terms)
+        x, flags = self._split(x)
+        h, kls, _ = self._down(self._up(x, flags), flags, len(x))
+        log_px_z, kl = self.likelihood.log_prob(x, self._params(x, h)), sum(kls)
         self._check_finite(log_px_z - kl)
         return Terms(log_px_z - kl, log_px_z, kl)
 
-    def kl_of_groups(self, x, flag=None):
+    def kl_of_groups(self, x):
         """The KL of each latent group, `(groups, batch)` nats, top first."""
-        return torch.stack([kl for kl, _ in self._down(self._up(x, flag), flag, torch.randn_like)[1]])
+        x, flags = self._split(x)
+        return torch.stack(self._down(self._up(x, flags), flags, len(x))[1])
 
-    def log_weights(self, x, k, flag=None, generator=None):
+    def log_weights(self, x, k, generator=None):
         """log w = log p(x, z) - log q(z|x) at `k` draws z ~ q(z|x), `(k, batch)` nats."""
-        seen = [s.repeat(k, 1, 1, 1) for s in self._up(x, flag)]
-        flag = None if flag is None else flag.repeat(k, 1)
-
-        def draw(mu):
-            return torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
-
-        h, terms = self._down(seen, flag, draw)
-        log_w = self._log_px_z(x.repeat(k, 1, 1, 1), h) + sum(term[1] for term in terms)
+        x, flags = self._split(x)
+        seen = [part.repeat(k, 1, 1, 1) for part in self._up(x, flags)]
+        many, flags = x.repeat(k, 1, 1, 1), flags.repeat(k, 1)
+        h, _, ratios = self._down(seen, flags, len(many), generator)
+        log_w = sum(ratios) + self.likelihood.log_prob(many, self._params(many, h))
         self._check_finite(log_w)
         return log_w.view(k, len(x))
 
@@ -160,8 +183,8 @@ class LadderVAE(nn.Module):
         With `context` the pixels are drawn one after the other, in reading order; `means` then shows the probability
         with which each was drawn.
         """
-        h = self._down(None, None, lambda shape: temperature * torch.randn(n, *shape, device=self.device))[0]
-        if not self.context:
+        h = self._down(None, torch.zeros(n, self.flags, device=self.device), n, temperature=temperature)[0]
+        if self.context is None:
             params = self.write(F.silu(h)).float()
             return self.likelihood.mean(params) if means else self.likelihood.sample(params)
         x, p = torch.zeros(n, *self.x_shape, device=self.device), torch.zeros(n, *self.x_shape, device=self.device)
@@ -171,54 +194,53 @@ class LadderVAE(nn.Module):
                 x[:, 0, i, j] = torch.bernoulli(p[:, 0, i, j])
         return p if means else x
 
-    def _up(self, x, flag):
-        """What the bottom-up pass sees at every level."""
+    def _split(self, x):
+        """The image and its flags."""
+        channels = self.x_shape[0]
+        if x.dim() == 4 and self.flags and x.shape[1] == channels + self.flags:
+            x, flags = x[:, :channels], x[:, channels:, 0, 0]
+        else:
+            flags = torch.zeros(len(x), self.flags, device=x.device)
         check_images(x, self.x_shape)
         if self.check_values:
             self.likelihood.check(x)
-        if self.flags:
-            flag = x.new_zeros(len(x), self.flags) if flag is None else flag
-            x = torch.cat([x, flag[:, :, None, None].expand(-1, -1, *self.x_shape[1:])], 1)
-        h, seen = self.read(x), []
+        return x, flags
+
+    def _up(self, x, flags):
+        """What the bottom-up pass sees at every level."""
+        planes = flags[:, :, None, None].expand(-1, -1, *self.x_shape[1:])
+        h = self.read(torch.cat([x, planes], 1).contiguous(memory_format=torch.channels_last))
+        seen = []
         for level, stack in enumerate(self.up):
             h = stack(h if level == 0 else self.down_sample[level - 1](h))
             seen.append(F.silu(h))
         return seen
 
-    def _down(self, seen, flag, draw):
+    def _down(self, seen, flags, n, generator=None, temperature=1.0):
         """The top-down pass; `seen` None: from the prior. Returns h at full size and, of each group, the KL and
-        log p(z) - log q(z) at its draw.
+        log p(z) - log q(z|x) at its draw.
         """
-        n = 1 if seen is None else len(seen[0])
-        h, terms = self.top.expand(n, -1, -1, -1), []
-        if self.flags and flag is not None:
-            h = h + self.flag_top(flag)[:, :, None, None]
+        h = self.top.expand(n, -1, -1, -1)
+        if self.flags:
+            h = h + self.flag_top(flags)[:, :, None, None]
+        h, kls, ratios = h.contiguous(memory_format=torch.channels_last), [], []
         for level in reversed(range(len(self.sides))):
             for group in self.groups[level]:
-                if seen is None:
-                    h = group(h, draw((self.z_dim, *self.sides[level])))
-                    continue
-                mu, logvar = group.encode(h, seen[level])
-                eps = draw(mu)
-                z = mu + (0.5 * logvar).exp() * eps
-                ratio = 0.5 * (eps.square() + logvar - z.square()).flatten(1).sum(1)
-                terms.append((gaussian_kl(mu.flatten(1), logvar.flatten(1)), ratio))
-                h = group(h, z)
+                eps = temperature * torch.randn(n, self.z_dim, *self.sides[level], generator=generator, device=h.device)
+                h, kl, ratio = group(h, None if seen is None else seen[level], eps)
+                kls.append(kl)
+                ratios.append(ratio)
             if level:
                 h = self.up_sample[level - 1](h)
-        return self.tail(h), terms
+        return self.tail(h), kls, ratios
 
     def _params(self, x, h):
         """The likelihood's parameters from the features h and, with `context`, from the pixels before each."""
-        for i, layer in enumerate(self.context):
-            seen = layer(2 * x - 1 if i == 0 else F.silu(h))
-            h = h + seen
+        if self.context is not None:
+            h = self.context(h, x)
         return self.write(F.silu(h)).float()
-
-    def _log_px_z(self, x, h):
-        return self.likelihood.log_prob(x, self._params(x, h))
 
     def _check_finite(self, bound):
         if self.check_values and not bound.isfinite().all():
-            raise FloatingPointError("the bound is not finite: train with a smaller learning rate or clip the gradient, "
-                                     "or look for NaN in the weights")
+            raise FloatingPointError("the bound is not finite: train with a smaller learning rate, clip the gradient, or "
+                                     "look for NaN in the weights")

@@ -18,14 +18,20 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from vae_lib import data, evaluation, networks, objectives, training
+from vae_lib import data, distributed, evaluation, networks, objectives, training
+from vae_lib.hierarchical import LadderVAE
+from vae_lib.residual import ResidualDecoder, ResidualEncoder
 from vae_lib.vae import VAE
 
-__all__ = ["WEIGHTS", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll",
+__all__ = ["WEIGHTS", "Unfinished", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll",
            "train"]
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
+
+
+class Unfinished(RuntimeError):
+    """A run was stopped before its last epoch; its checkpoint is kept."""
 
 
 def names():
@@ -41,41 +47,53 @@ def recipe(name):
 
 
 def build(spec):
-    """The untrained VAE of a recipe's dict; its weights depend on the recipe's seed alone."""
+    """The untrained model of a recipe's dict; its weights depend on the recipe's seed alone."""
     options = dict(spec["network"])
-    hidden = tuple(options.pop("hidden"))
+    kind = options.pop("kind", "mlp")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["training"]["seed"])
+        if kind == "ladder":
+            return LadderVAE(**options)
+        if kind == "residual":
+            return VAE(ResidualEncoder(**options), ResidualDecoder(**options))
+        hidden = tuple(options.pop("hidden"))
         model = VAE(networks.MLPEncoder(hidden=hidden, **options), networks.MLPDecoder(hidden=hidden[::-1], **options))
     networks.output_bias(model.decoder, data.load(spec["data"], as_float=True).images)
     return model
 
 
-def train(name, folder, resume=False, device=None, epochs=None, progress=True):
+def train(name, folder, resume=False, device=None, progress=True, **changes):
     """Train a recipe; write weights and provenance to `folder`. Returns the model and its provenance.
 
     resume: start from the checkpoint of an interrupted run in `folder`, if there is one.
-    epochs: other than the recipe's, for a trial.
+    changes: arguments of `training.fit` other than the recipe's, such as `epochs` for a trial or `seconds` for a piece;
+        the provenance names them.
+    Raises
+        Unfinished: `seconds` were over before the last epoch; `resume` goes on.
     """
     spec = recipe(name)
-    options = spec["training"] | ({} if epochs is None else {"epochs": epochs})
+    options = spec["training"] | changes
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.checkpoint"
-    if not resume:
+    if not resume and distributed.rank() == 0:
         checkpoint.unlink(missing_ok=True)
     loss = functools.partial(objectives.negative_elbo, **spec.get("objective", {}))
     model = build(spec).to(device or training.best_device())
-    began = time.perf_counter()
-    history = training.fit(model, data.load(spec["data"]), loss=loss, binarize=True, checkpoint=checkpoint,
+    drawn = {"draw": data.augmented_binarized} if spec.get("augment") else {"binarize": True}
+    history = training.fit(model, data.load(spec["data"]), loss=loss, checkpoint=checkpoint,
                            validation=data.static_binarized(spec["data"], "validation"),
-                           progress=progress, label=f"{name} ", **options)
+                           progress=progress, label=f"{name} ", **drawn, **options)
+    if len(history) < options["epochs"] and not options.get("patience"):
+        raise Unfinished(f"{len(history)} of {options['epochs']} epochs of {name} are done: train with --resume goes on")
     notes = {
-        "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": options["epochs"],
-        "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history)),
-        "seconds_with_validation": round(time.perf_counter() - began),
-        "validation_negative_elbo": history[-1]["validation"],
+        "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": len(history),
+        "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history), 1),
+        "seconds_with_validation": round(history[-1]["seconds"], 1),
+        "validation_negative_elbo": history[-1]["validation"], "changes": changes,
     }
+    if distributed.rank() > 0:
+        return model, notes
     raw = save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, {"recipe": name})
     notes["sha256"] = hashlib.sha256(raw).hexdigest()
     _write(folder / f"{name}.safetensors", raw)

@@ -64,7 +64,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
             weights of the best.
         precision: "float32"; "tf32" (products of float32 rounded to 10 bits, on GPUs that have it); "bf16" or "fp16"
             (products in 16 bits, sums and weights in float32; "fp16" scales the loss). The score is always in float32.
-        compile: pass the loss through `torch.compile`; it pays when the run is longer than the compilation.
+        compile: pass the loss, or the model's `regions()` where it names some, through `torch.compile`; it pays when the
+            run is longer than the compilation.
         graph: on CUDA, record the step once and replay it (a CUDA graph). Default: where that is possible.
         checkpoint: a file to write after every `checkpoint_every` epochs, atomically, and to start from where it
             exists. It goes on only with the model and the settings that it was written with.
@@ -117,7 +118,7 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
                 last = epoch + 1 == epochs
                 row = {"epoch": epoch + 1} | _epoch(step, source, order, bar, checkpoint)
                 if validation is not None and (last or (epoch + 1) % validate_every == 0):
-                    with step.averaged():
+                    with step.averaged(), _not_compiled(model):
                         row["validation"] = score(model, validation, loss, total_steps)
                     _remember_best(run, row["validation"], step, patience)
                 row["seconds"] = past + time.perf_counter() - began
@@ -130,6 +131,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
             flat.values.copy_(run["best"]["values"] if run["best"] else step.average)
         finally:
             flat.release()
+            for part in getattr(model, "regions", list)():
+                part._compiled_call_impl = None
     return run["history"]
 
 
@@ -154,7 +157,8 @@ class _Step:
     """
 
     def __init__(self, model, flat, loss, draw, source, rates, device, *, betas, weight_decay, ema, clip, precision):
-        self.model, self.flat, self.loss, self.draw, self.source = model, flat, loss, draw, source
+        self.model, self.flat, self.draw, self.source = model, flat, draw, source
+        self.loss = self.fast_loss = loss
         self.device, self.ema, self.clip, self.dtype = device, ema, clip, PRECISIONS[precision]
         distributed.broadcast(flat.values)
         self.rates = torch.as_tensor(rates, device=device)
@@ -174,7 +178,10 @@ class _Step:
     def prepare(self, compile, graph):
         """Compile the loss and record the graph, where asked for. Trial steps are undone."""
         if compile:
-            self.loss = torch.compile(self.loss)
+            regions = getattr(self.model, "regions", list)()
+            for part in regions:
+                part.compile(dynamic=False)
+            self.fast_loss = self.loss if regions else torch.compile(self.loss, dynamic=False)
         if graph is None:
             graph = self.device.type == "cuda" and isinstance(self.source, _Resident) and distributed.world() == 1
         if not graph or self.source.steps_of_full_size == 0:
@@ -197,8 +204,10 @@ class _Step:
         flat.grad.zero_()
         if len(batch):
             x = self.draw(batch) if self.draw else batch
-            with self.autocast():
-                values = self.loss(model, x, self.number)
+            # a smaller last batch is not worth a compilation of its own
+            whole = images == self.source.batch_size
+            with self.autocast(), contextlib.nullcontext() if whole else _not_compiled(self.model):
+                values = (self.fast_loss if whole else self.loss)(model, x, self.number)
             if values.shape != (len(batch),):
                 raise ValueError(f"the loss must give one number an image, shape ({len(batch)},), got "
                                  f"{tuple(values.shape)}: sum over the dimensions of an image, not over the batch")
@@ -402,6 +411,20 @@ def _unchecked(model):
     finally:
         if before is not None:
             model.check_values = before
+
+
+@contextlib.contextmanager
+def _not_compiled(model):
+    """Run the parts of the model that were compiled as they are written: for sizes that come up once."""
+    parts = [part for part in getattr(model, "regions", list)() if part._compiled_call_impl]
+    compiled = [part._compiled_call_impl for part in parts]
+    for part in parts:
+        part._compiled_call_impl = None
+    try:
+        yield
+    finally:
+        for part, call in zip(parts, compiled, strict=True):
+            part._compiled_call_impl = call
 
 
 @contextlib.contextmanager

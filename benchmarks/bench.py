@@ -104,7 +104,7 @@ def peaks(device):
 def bench_roofline(device):
     """The time that arithmetic and memory need at least, over the time a step takes.
 
-    Arithmetic: 2 operations a weight and image forward, 4 backward (2 in the first layer, whose input needs no gradient).
+    Arithmetic: 2 operations a weight and image forward, 4 backward (2 in the first layer: its input needs no gradient).
     Bytes: the optimiser reads and writes weights, gradient and two moments, and the images and activations pass once.
     """
     flops, bandwidth = peaks(device)
@@ -145,7 +145,8 @@ def bench_fast(device):
     more = {"nll": round(test["nll"], 2), "standard_error": round(test["standard_error"], 2), "k": test["k"],
             "images": test["images"], "seed": notes["seed"], "epochs": notes["epochs"]}
     reached = test["nll"] <= 86.76
-    yield "seconds-to-86.76", notes["seconds_with_validation"] if reached else None, "s" if reached else "not reached", more
+    yield ("seconds-to-86.76", notes["seconds_with_validation"] if reached else None, "s" if reached else "not reached",
+           more)
 
 
 def bench_ladder(device, seconds=SLICE, k=500, **changes):

@@ -131,7 +131,8 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine(monkeypatch):
     rates = []
 
     adamw = training.adamw
-    monkeypatch.setattr(training, "adamw", lambda *args, lr, **more: rates.append(float(lr)) or adamw(*args, lr=lr, **more))
+    monkeypatch.setattr(training, "adamw",
+                        lambda *args, lr, **more: rates.append(float(lr)) or adamw(*args, lr=lr, **more))
     training.fit(Scalar(), torch.ones(16, 1), loss=lambda model, batch, step: batch[:, 0] * model.w, lr=1.0,
                  warmup_steps=4, decay=True, epochs=5, batch_size=4, progress=False)
     expected = [0.25, 0.5, 0.75, 1.0] + [0.5 * (1 + math.cos(math.pi * k / 16)) for k in range(16)]

@@ -132,7 +132,8 @@ def binarize(images, generator=None):
 def augment(images, share=0.5, angle=0.2, size=0.1, shear=0.15):
     """Turn, stretch and shear a share of the images a little, each by its own random map.
 
-    images: uint8 or floats `(batch, 1, height, width)`. angle: largest turn, radians; size, shear: largest relative change.
+    images: uint8 or floats `(batch, 1, height, width)`. angle: largest turn, radians; size, shear: largest relative
+    change.
     Returns
         floats in [0, 1] `(batch, 2, height, width)`: the image, and a channel that is 1 where it was changed. A model
         that reads it learns from both kinds and is scored on the unchanged.

@@ -53,7 +53,7 @@ class LatentGroup(nn.Module):
             self.posterior[-1].weight.mul_(0.1)
 
     def forward(self, h, seen, eps):
-        """What the groups below see, `(batch, width, height, width)`, at the draw of noise `eps`, and the group's KL and
+        """What the groups below see at the draw of noise `eps`, `(batch, width, height, width)`, and the group's KL and
         log p(z) - log q(z|x), each `(batch,)`. With `seen` None, z is drawn from the prior, and both are 0.
         """
         kl = ratio = eps.new_zeros(len(eps))
@@ -242,5 +242,5 @@ class LadderVAE(nn.Module):
 
     def _check_finite(self, bound):
         if self.check_values and not bound.isfinite().all():
-            raise FloatingPointError("the bound is not finite: train with a smaller learning rate, clip the gradient, or "
-                                     "look for NaN in the weights")
+            raise FloatingPointError("the bound is not finite: train with a smaller learning rate, clip the gradient, "
+                                     "or look for NaN in the weights")

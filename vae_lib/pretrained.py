@@ -8,6 +8,7 @@ the negative log-likelihood of every test image.
 import functools
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import time
@@ -23,8 +24,8 @@ from vae_lib.hierarchical import LadderVAE
 from vae_lib.residual import ResidualDecoder, ResidualEncoder
 from vae_lib.vae import VAE
 
-__all__ = ["WEIGHTS", "Unfinished", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe", "recorded_nll",
-           "train"]
+__all__ = ["WEIGHTS", "Unfinished", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe",
+           "recorded_nll", "train"]
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -85,7 +86,7 @@ def train(name, folder, resume=False, device=None, progress=True, **changes):
                            validation=data.static_binarized(spec["data"], "validation"),
                            progress=progress, label=f"{name} ", **drawn, **options)
     if len(history) < options["epochs"] and not options.get("patience"):
-        raise Unfinished(f"{len(history)} of {options['epochs']} epochs of {name} are done: train with --resume goes on")
+        raise Unfinished(f"{len(history)} of {options['epochs']} epochs of {name} are done: --resume goes on")
     notes = {
         "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": len(history),
         "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history), 1),
@@ -186,7 +187,7 @@ def _commit():
         changed = git("status", "--porcelain", "--", "*.py", "*.toml")
         return git("rev-parse", "HEAD") + (" with changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("VAE_LIB_COMMIT", "unknown")  # a copy of the files without git may be told
 
 
 def _write(path, raw):

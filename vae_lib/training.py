@@ -27,6 +27,9 @@ __all__ = ["PRECISIONS", "NonFiniteLoss", "best_device", "fit", "score"]
 READ_EVERY = 100  # steps between two looks at the running loss, the only waiting for the device
 PRECISIONS = {"float32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+# what a step keeps beside the weights
+STATE = ("average", "mean", "square", "updates", "number", "scale", "since_overflow")
+
 
 class NonFiniteLoss(RuntimeError):
     """The loss became NaN or infinite; the message says at which step and where to look."""
@@ -64,8 +67,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
             weights of the best.
         precision: "float32"; "tf32" (products of float32 rounded to 10 bits, on GPUs that have it); "bf16" or "fp16"
             (products in 16 bits, sums and weights in float32; "fp16" scales the loss). The score is always in float32.
-        compile: pass the loss, or the model's `regions()` where it names some, through `torch.compile`; it pays when the
-            run is longer than the compilation.
+        compile: pass the loss, or the model's `regions()` where it names some, through `torch.compile`; it pays
+            when the run is longer than the compilation.
         graph: on CUDA, record the step once and replay it (a CUDA graph). Default: where that is possible.
         checkpoint: a file to write after every `checkpoint_every` epochs, atomically, and to start from where it
             exists. It goes on only with the model and the settings that it was written with.
@@ -79,7 +82,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
         OSError: the checkpoint cannot be written; the one before is kept.
     """
     began = time.perf_counter()
-    _check_counts(epochs=epochs, batch_size=batch_size, validate_every=validate_every, checkpoint_every=checkpoint_every)
+    _check_counts(epochs=epochs, batch_size=batch_size, validate_every=validate_every,
+                  checkpoint_every=checkpoint_every)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if patience and validation is None:
@@ -94,7 +98,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
     settings = {"images": source.images, "batch_size": batch_size, "lr": lr, "betas": list(betas),
                 "weight_decay": weight_decay, "warmup_steps": warmup_steps, "ema": ema,
                 "decay over epochs": epochs if decay else 0, "clip": clip, "binarize": binarize, "patience": patience,
-                "precision": precision, "processes": distributed.world(), "seed": seed, "loss options": dict(getattr(loss, "keywords", {}))}
+                "precision": precision, "processes": distributed.world(), "seed": seed,
+                "loss options": dict(getattr(loss, "keywords", {}))}
 
     with _own_random_numbers(device, seed + distributed.rank()), _unchecked(model), _products(precision):
         flat, order = Flat(model), torch.Generator().manual_seed(seed)
@@ -113,7 +118,7 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
                        disable=not progress or distributed.rank() > 0, mininterval=0.5, ncols=90,
                        bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed} {postfix}")
             for epoch in range(len(run["history"]), epochs):
-                if patience and run["stale"] >= patience or seconds and time.perf_counter() - began > seconds:
+                if (patience and run["stale"] >= patience) or (seconds and time.perf_counter() - began > seconds):
                     break
                 last = epoch + 1 == epochs
                 row = {"epoch": epoch + 1} | _epoch(step, source, order, bar, checkpoint)
@@ -266,15 +271,15 @@ class _Step:
 
     def state(self):
         """Everything but the random numbers of other processes: what a checkpoint holds."""
-        tensors = {name: getattr(self, name) for name in ("mean", "square", "updates", "number", "scale", "since_overflow")}
-        return tensors | {"values": self.flat.values, "average": self.average, "buffers": dict(self.model.named_buffers()),
-                          "shapes": {name: list(p.shape) for name, p in self.model.named_parameters()},
-                          "random": torch.get_rng_state(),
-                          "cuda": torch.cuda.get_rng_state() if self.device.type == "cuda" else None}
+        return {name: getattr(self, name) for name in STATE} | {
+            "values": self.flat.values, "buffers": dict(self.model.named_buffers()),
+            "shapes": {name: list(p.shape) for name, p in self.model.named_parameters()},
+            "random": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if self.device.type == "cuda" else None}
 
     def load(self, state):
         """Go back to such a state, in place: a recorded graph keeps its memory."""
-        for name in ("mean", "square", "updates", "number", "scale", "since_overflow", "average"):
+        for name in STATE:
             getattr(self, name).copy_(state[name])
         self.flat.values.copy_(state["values"])
         self.total.zero_()

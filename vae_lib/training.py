@@ -311,7 +311,7 @@ class _Resident:
         self.order.copy_(torch.randperm(self.images, generator=order))
         self.first.zero_()
 
-    def batches(self):
+    def batches(self, workers=0):
         """This process's part of every batch, and how many images the whole batch has."""
         for index in self.order.split(self.batch_size):
             yield self.x.index_select(0, distributed.share(index)), len(index)
@@ -340,14 +340,15 @@ class _Streamed:
         # the loader seeds its workers: by the run's order, and without a number of the training's
         self.generator = torch.Generator().manual_seed(order.initial_seed() + int(self.order[0]))
 
-    def batches(self):
+    def batches(self, workers=None):
+        workers = self.workers if workers is None else workers
         parts = self.order.split(self.batch_size)
         shares = [distributed.share(part).tolist() for part in parts]
         loader = iter(torch.utils.data.DataLoader(
             self.dataset, batch_sampler=[share for share in shares if share], generator=self.generator,
-            num_workers=self.workers, collate_fn=_images_of, pin_memory=self.device.type == "cuda",
+            num_workers=workers, collate_fn=_images_of, pin_memory=self.device.type == "cuda",
             # "spawn" is what macOS and Windows do, and the only way that is safe after CUDA has started
-            multiprocessing_context="spawn" if self.workers else None))
+            multiprocessing_context="spawn" if workers else None))
         for share, part in zip(shares, parts, strict=True):
             # of a last batch smaller than the number of processes, some get nothing
             batch = next(loader) if share else torch.empty(0)
@@ -460,7 +461,7 @@ def _look(model, source, draw, loss, order):
         return
     state, training = order.get_state(), model.training
     source.begin(order)
-    batch, _ = next(iter(source.batches()))
+    batch, _ = next(iter(source.batches(workers=0)))  # not worth their start
     order.set_state(state)
     with _own_random_numbers(next(model.parameters()).device, 0):
         model.eval()

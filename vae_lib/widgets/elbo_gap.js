@@ -210,7 +210,7 @@ function paintBars(ui, logPx, { elbo, kl, rate, distortion }) {
   for (let t = Math.ceil(low / step) * step; t <= span + 1e-9; t += step) {
     parts.push(draw("text", { x: x(t), y: bottom + 19, "text-anchor": "middle" }, number(t, Number.isInteger(step) ? 0 : 1)));
   }
-  parts.push(draw("text", { class: "eg-name", x: right, y: bottom + 35, "text-anchor": "end" }, "nats; black line: −ELBO"));
+  parts.push(draw("text", { class: "eg-name", x: right, y: bottom + 35, "text-anchor": "end" }, "nats; vertical line: −ELBO"));
   ui.bars.setAttribute("height", bottom + BAR.axis + 6);
   ui.bars.setAttribute("aria-label", `Minus log p of x ${number(-logPx)} plus KL ${number(kl)}, and rate ${number(rate)} plus distortion `
     + `${number(distortion)}: both are ${number(-elbo)} nats`);

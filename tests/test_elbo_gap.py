@@ -1,4 +1,4 @@
-"""The live figure of chapter 3: its numbers are the model's, in Python and in the browser, and it follows its controls."""
+"""The live figure of chapter 3: its numbers are the model's, also in the browser, and it follows its controls."""
 
 import base64
 import math

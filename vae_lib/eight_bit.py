@@ -18,7 +18,8 @@ def log_prob(likelihood, x, params):
     outermost bins take what lies beyond, so that the 256 probabilities of a pixel add up to 1.
 
     likelihood: `ContinuousBernoulli`, `Gaussian`, `DiscretizedLogistic(256)` or `Categorical(256)`.
-    x: `(batch, *event)`, whole multiples of 1/255 in [0, 1]. params: what the decoder gives, as for `likelihood.log_prob`.
+    x: `(batch, *event)`, whole multiples of 1/255 in [0, 1].
+    params: what the decoder gives, as for `likelihood.log_prob`.
     Raises
         ValueError: `x` is no 8-bit image, or the likelihood has another number of levels.
         TypeError: the likelihood gives grey pixels no probability (`Bernoulli`), or is not known.
@@ -45,8 +46,8 @@ def log_prob(likelihood, x, params):
     if isinstance(likelihood, ContinuousBernoulli):
         lower, upper = (x - half).clamp(min=0), (x + half).clamp(max=1)
         return _log_exponential_mass(lower, upper, params).flatten(-event).sum(-1)
-    raise TypeError(f"{type(likelihood).__name__} gives an 8-bit pixel no probability: a Bernoulli is for pixels 0 and 1 "
-                    "(binarise them), other densities must be integrated over a bin")
+    raise TypeError(f"{type(likelihood).__name__} gives an 8-bit pixel no probability: a Bernoulli is for pixels 0 "
+                    "and 1 (binarise them), other densities must be integrated over a bin")
 
 
 def _log_normal_mass(lower, upper):
@@ -67,4 +68,5 @@ def _log_exponential_mass(lower, upper, logits):
 
 def _log1mexp(a):
     """log(1 - e^(-a)) for a > 0."""
-    return torch.where(a < 1, torch.log(-torch.expm1(-a)), torch.log1p(-torch.exp(-a)))
+    near, far = a.clamp(max=1), a.clamp(min=1)  # each branch where it is exact and has a gradient
+    return torch.where(a < 1, torch.log(-torch.expm1(-near)), torch.log1p(-torch.exp(-far)))

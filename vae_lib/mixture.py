@@ -57,13 +57,17 @@ class GaussianMixture:
 
     def log_joint(self, x):
         """log p(x, z=k) = log π_k + log N(x; m_k, C_k) of points `(n, x_dim)`: `(n, k)` nats."""
-        columns, parts = x.double().T.contiguous(), []  # one point a column: twice as fast as one a row
+        k, x_dim = self.means.shape
         roots = torch.linalg.cholesky(self.covariances)
-        for weight, mean, root, inverse in zip(self.weights, self.means, roots, torch.linalg.inv(roots)):
-            white = inverse @ (columns - mean[:, None])
-            log_det = 2 * root.diagonal().log().sum()
-            parts.append(weight.log() - 0.5 * (white.square().sum(0) + log_det + len(mean) * math.log(2 * math.pi)))
-        return torch.stack(parts, 1)
+        inverse = torch.linalg.inv(roots)
+        origin = (inverse @ self.means[:, :, None]).reshape(-1, 1)
+        log_det = 2 * roots.diagonal(dim1=1, dim2=2).log().sum(1)
+        constant = self.weights.log() - 0.5 * (log_det + x_dim * math.log(2 * math.pi))
+        parts = []
+        for part in x.double().split(1024):  # small enough for the processor's cache: twice as fast as all at once
+            white = torch.addmm(origin, inverse.reshape(-1, x_dim), part.T, beta=-1)  # all components in one product
+            parts.append(constant - 0.5 * white.square_().reshape(k, x_dim, -1).sum(1).T)
+        return torch.cat(parts)
 
     def log_prob(self, x):
         """log p(x) of points `(n, x_dim)`, exact: `(n,)` nats, float64."""

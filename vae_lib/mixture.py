@@ -86,13 +86,15 @@ class GaussianMixture:
 
     def _maximise(self, x, responsibilities, least):
         """The mixture of the largest expected log-likelihood, given p(z|x) `(n, k)`: the M-step."""
-        columns, counts = x.T.contiguous(), responsibilities.sum(0)
-        means, covariances = self.means.clone(), self.covariances.clone()
-        for k in counts.nonzero().flatten().tolist():  # a component that answers for nothing stays as it is
-            share = responsibilities[:, k] / counts[k]
-            means[k] = columns @ share
-            centred = columns - means[k, :, None]
-            covariances[k] = _raise_eigenvalues((centred * share) @ centred.T, least)
+        counts = responsibilities.sum(0)
+        shares = (responsibilities / counts.clamp(min=torch.finfo(counts.dtype).tiny)).T.contiguous()
+        means = torch.where(counts[:, None] > 0, shares @ x, self.means)
+        covariances = torch.zeros_like(self.covariances)
+        for part, share in zip(x.split(1024), shares.split(1024, 1)):
+            centred = part.T - means[:, :, None]  # (k, x_dim, 1024)
+            covariances += (centred * share[:, None]) @ centred.transpose(1, 2)
+        for k, count in enumerate(counts):  # a component that answers for nothing stays as it is
+            covariances[k] = _raise_eigenvalues(covariances[k], least) if count > 0 else self.covariances[k]
         return GaussianMixture(counts / counts.sum(), means, covariances)
 
 

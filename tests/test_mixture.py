@@ -32,7 +32,8 @@ def some_points(n=600):
 def assert_likelihood_is_torchs(kind):
     x = 3 * torch.randn(2500, 2, dtype=torch.float64)  # more points than one block of 1,024
     # the same closed form in float64: only rounding
-    torch.testing.assert_close(kind(WEIGHTS, MEANS, COVARIANCES).log_prob(x), torchs().log_prob(x), atol=1e-11, rtol=1e-11)
+    found = kind(WEIGHTS, MEANS, COVARIANCES).log_prob(x)
+    torch.testing.assert_close(found, torchs().log_prob(x), atol=1e-11, rtol=1e-11)
 
 
 def assert_density_integrates_to_one(kind):
@@ -167,7 +168,8 @@ def means_too_far(right, self, x, r, least):
     return GaussianMixture(new.weights, self.means + 3 * (new.means - self.means), new.covariances)
 
 
-WRONG_FITS = {"floor added to the diagonal": fit_with(floor_added), "means forgotten": fit_with(_with_maximise(old_means)),
+WRONG_FITS = {"floor added to the diagonal": fit_with(floor_added),
+              "means forgotten": fit_with(_with_maximise(old_means)),
               "squared shares": fit_with(_with_maximise(squared_shares)),
               "too long a step": fit_with(_with_maximise(means_too_far))}
 
@@ -237,8 +239,8 @@ def test_a_component_without_points_stays_and_does_no_harm():
 def test_fit_leaves_points_and_random_numbers_alone_and_is_repeatable():
     x, before = some_points(), torch.get_rng_state()
     copy = x.clone()
-    first, second = GaussianMixture.fit(x, 4), GaussianMixture.fit(x, 4)
-    assert torch.equal(first.means, second.means) and not torch.equal(first.means, GaussianMixture.fit(x, 4, seed=1).means)
+    first, second, other = (GaussianMixture.fit(x, 4, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first.means, second.means) and not torch.equal(first.means, other.means)
     assert torch.equal(x, copy) and torch.equal(torch.get_rng_state(), before)
 
 

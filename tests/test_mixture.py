@@ -30,7 +30,7 @@ def some_points(n=600):
 # The likelihood
 
 def assert_likelihood_is_torchs(kind):
-    x = 3 * torch.randn(2500, 2, dtype=torch.float64)  # more points than one block of 1,024
+    x = 3 * torch.randn(2500, 2, dtype=torch.float64)
     # the same closed form in float64: only rounding
     found = kind(WEIGHTS, MEANS, COVARIANCES).log_prob(x)
     torch.testing.assert_close(found, torchs().log_prob(x), atol=1e-11, rtol=1e-11)
@@ -77,6 +77,13 @@ def test_the_likelihood_is_exact(law):
 def test_the_laws_of_the_likelihood_refuse(law, mistake):
     with pytest.raises(AssertionError):
         law(mistake)
+
+
+def test_blocks_of_points_change_nothing(monkeypatch):
+    x = some_points()
+    whole = GaussianMixture.fit(x, 3, steps=10, tolerance=-1)
+    monkeypatch.setattr(mixture, "_block", lambda means: 7)
+    torch.testing.assert_close(GaussianMixture.fit(x, 3, steps=10, tolerance=-1).means, whole.means, atol=1e-9, rtol=0)
 
 
 def test_the_posterior_is_bayes_rule():

@@ -64,7 +64,7 @@ class GaussianMixture:
         log_det = 2 * roots.diagonal(dim1=1, dim2=2).log().sum(1)
         constant = self.weights.log() - 0.5 * (log_det + x_dim * math.log(2 * math.pi))
         parts = []
-        for part in x.double().split(1024):  # small enough for the processor's cache: twice as fast as all at once
+        for part in x.double().split(_block(self.means)):
             white = torch.addmm(origin, inverse.reshape(-1, x_dim), part.T, beta=-1)  # all components in one product
             parts.append(constant - 0.5 * white.square_().reshape(k, x_dim, -1).sum(1).T)
         return torch.cat(parts)
@@ -90,12 +90,17 @@ class GaussianMixture:
         shares = (responsibilities / counts.clamp(min=torch.finfo(counts.dtype).tiny)).T.contiguous()
         means = torch.where(counts[:, None] > 0, shares @ x, self.means)
         covariances = torch.zeros_like(self.covariances)
-        for part, share in zip(x.split(1024), shares.split(1024, 1)):
-            centred = part.T - means[:, :, None]  # (k, x_dim, 1024)
+        for part, share in zip(x.split(_block(means)), shares.split(_block(means), 1)):
+            centred = part.T - means[:, :, None]  # (k, x_dim, points)
             covariances += (centred * share[:, None]) @ centred.transpose(1, 2)
         for k, count in enumerate(counts):  # a component that answers for nothing stays as it is
             covariances[k] = _raise_eigenvalues(covariances[k], least) if count > 0 else self.covariances[k]
         return GaussianMixture(counts / counts.sum(), means, covariances)
+
+
+def _block(means):
+    """How many points to take at once: 8 MB of numbers, which is faster than all at once and needs no more memory."""
+    return max(1, 2**20 // means.numel())
 
 
 def _raise_eigenvalues(cov, least):

@@ -34,6 +34,7 @@ LOOK = r"""() => {
         width: document.documentElement.scrollWidth, screen: innerWidth, wide,
         views: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
         figures: document.querySelectorAll(".afm-figure > :not(:has([role=alert]))").length,
+        figures: document.querySelectorAll(".afm-figure > [role=group]:not(:has([role=alert]))").length,
     };
 }"""
 
@@ -71,6 +72,11 @@ def live_pages(mark="lp-plane"):
     texts = {name: (SITE / name).read_text(encoding="utf-8") for name in the_site()}
     found = [name for name, text in texts.items() if "jupyter.widget-view+json" in text and mark in text]
     assert found, f"no page has a live figure with {mark}"
+def live_pages(figure="LatentPlane"):
+    """The pages with a live figure of this class."""
+    texts = {name: (SITE / name).read_text(encoding="utf-8") for name in the_site()}
+    found = [name for name, text in texts.items() if "jupyter.widget-view+json" in text and f".{figure}" in text]
+    assert found, f"no page has a live figure {figure}"
     return found
 
 
@@ -319,6 +325,56 @@ def test_elbo_gap_follows_its_controls(contexts, address):
             figure.get_by_role("button").last.click()
             page.wait_for_function("text => document.querySelector('.eg-sum').innerText !== text", arg=after)
             page.close()
+# ---------------------------------------------------------------- importance sampling
+
+
+def proposal(page, url):
+    """The opened page's figure, in view, and how to read its mean of q."""
+    page.goto(url)
+    chromium.settle(page)
+    figure = page.locator(".ims").first
+    figure.locator(".ims-plot").scroll_into_view_if_needed()
+    return figure, lambda: float(figure.get_by_role("slider", name="mean of q").input_value())
+
+
+@pytest.mark.parametrize("where", ["http", "file"])
+def test_proposal_follows_mouse_keys_and_theme(contexts, address, where):
+    for name in live_pages("ImportanceSampling"):
+        page = contexts["desktop-light"].new_page()
+        figure, mean = proposal(page, (address if where == "http" else f"{SITE.as_uri()}/") + name)
+        start, shown = mean(), figure.locator(".ims-numbers").inner_text()
+        box = figure.locator(".ims-plot").bounding_box()
+        page.mouse.move(box["x"] + 200, box["y"] + 80)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 120, box["y"] + 80, steps=4)
+        page.mouse.up()
+        page.wait_for_timeout(100)
+        assert mean() < start, f"{name} ({where}): q stays when it is dragged"
+        assert figure.locator(".ims-numbers").inner_text() != shown, f"{name} ({where}): the numbers stay"
+        start = mean()
+        figure.get_by_role("slider", name="mean of q").focus()
+        page.keyboard.press("ArrowRight")
+        assert mean() > start, f"{name} ({where}): the slider does not follow the keyboard"
+        light = figure.evaluate("e => getComputedStyle(e).backgroundColor")
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        page.wait_for_function("() => document.querySelector('.ims').classList.contains('ims-dark')")
+        assert figure.evaluate("e => getComputedStyle(e).backgroundColor") != light
+        page.close()
+
+
+def test_proposal_follows_a_finger(contexts, address):
+    for name in live_pages("ImportanceSampling"):
+        page = contexts["phone-light"].new_page()
+        figure, mean = proposal(page, address + name)
+        touch = page.context.new_cdp_session(page)
+        box, start = figure.locator(".ims-plot").bounding_box(), mean()
+        for step in range(6):
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": [
+                {"x": box["x"] + 200 - 16 * step, "y": box["y"] + 80}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(100)
+        assert mean() < start, f"{name}: q stays when a finger drags it"
+        page.close()
 
 
 # ---------------------------------------------------------------- search

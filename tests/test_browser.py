@@ -33,7 +33,7 @@ LOOK = r"""() => {
         errors: article.querySelectorAll("mjx-merror").length,
         width: document.documentElement.scrollWidth, screen: innerWidth, wide,
         views: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
-        figures: document.querySelectorAll(".afm-figure .lp:not(:has([role=alert]))").length,
+        figures: document.querySelectorAll(".afm-figure > :not(:has([role=alert]))").length,
     };
 }"""
 
@@ -66,10 +66,11 @@ def the_site():
     return [path.relative_to(SITE).as_posix() for path in pages if not REDIRECT.search(path.read_text("utf-8"))]
 
 
-def live_pages():
-    """The pages with a live figure."""
-    found = [name for name in the_site() if "jupyter.widget-view+json" in (SITE / name).read_text(encoding="utf-8")]
-    assert found, "no page has a live figure"
+def live_pages(mark="lp-plane"):
+    """The pages with a live figure whose module names the class `mark`: the latent plane if not said otherwise."""
+    texts = {name: (SITE / name).read_text(encoding="utf-8") for name in the_site()}
+    found = [name for name, text in texts.items() if "jupyter.widget-view+json" in text and mark in text]
+    assert found, f"no page has a live figure with {mark}"
     return found
 
 
@@ -298,6 +299,26 @@ def test_figure_follows_the_theme(contexts, address):
         page.wait_for_function("() => document.querySelector('.lp').classList.contains('lp-dark')")
         assert figure.evaluate(ground) != light, f"{name}: the figure stays light on a dark page"
         page.close()
+
+
+def test_gradient_estimators_follow_their_controls(contexts, address):
+    for name in live_pages("ge-controls"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".ge")
+            figure.scroll_into_view_if_needed()
+            score = figure.get_by_role("row", name="Score function")
+            plain = score.inner_text()
+            assert "30.0" in plain, f"{name} ({view}): the exact variance is not shown"
+            figure.get_by_role("checkbox").check()
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('14.0')")
+            figure.get_by_role("slider", name="Number of draws").focus()
+            page.keyboard.press("End")
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('100,000')")
+            assert score.inner_text() != plain, f"{name} ({view}): the numbers stay"
+            page.close()
 
 
 # ---------------------------------------------------------------- search

@@ -190,8 +190,9 @@ def test_figure_follows_the_keyboard(page):
         page.keyboard.press(key)
         assert all(a != b for a, b in zip(drawn(page), before, strict=True)), f"{name} changes nothing"
         assert row(page, "Reparameterised")[2] == expected
-    assert page.get_by_role("slider", name="Number of draws").get_attribute("aria-valuetext") == "3,000"
-    assert page.get_by_role("slider", name="Number of draws").evaluate("e => getComputedStyle(e).outlineStyle") != "none"
+    count = page.get_by_role("slider", name="Number of draws")
+    assert count.get_attribute("aria-valuetext") == "3,000"
+    assert count.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
 
 
 def test_the_baseline_lowers_the_variance_and_new_draws_are_new(page):

@@ -309,6 +309,8 @@ def test_figure_follows_the_theme(contexts, address):
 
 def test_elbo_gap_follows_its_controls(contexts, address):
     for name in live_pages("eg-plot"):
+def test_gradient_estimators_follow_their_controls(contexts, address):
+    for name in live_pages("ge-controls"):
         for view in ("desktop-light", "phone-dark"):
             page = contexts[view].new_page()
             page.goto(address + name)
@@ -375,6 +377,18 @@ def test_proposal_follows_a_finger(contexts, address):
         page.wait_for_timeout(100)
         assert mean() < start, f"{name}: q stays when a finger drags it"
         page.close()
+            figure = page.locator(".ge")
+            figure.scroll_into_view_if_needed()
+            score = figure.get_by_role("row", name="Score function")
+            plain = score.inner_text()
+            assert "30.0" in plain, f"{name} ({view}): the exact variance is not shown"
+            figure.get_by_role("checkbox").check()
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('14.0')")
+            figure.get_by_role("slider", name="Number of draws").focus()
+            page.keyboard.press("End")
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('100,000')")
+            assert score.inner_text() != plain, f"{name} ({view}): the numbers stay"
+            page.close()
 
 
 # ---------------------------------------------------------------- search

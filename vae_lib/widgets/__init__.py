@@ -8,3 +8,7 @@ from vae_lib.widgets.importance_sampling import ImportanceSampling, importance_s
 from vae_lib.widgets.latent_plane import LatentPlane, latent_plane
 
 __all__ = ["ImportanceSampling", "LatentPlane", "importance_sampling", "latent_plane"]
+from vae_lib.widgets.gradient_estimators import GradientEstimators, gradient_estimators
+from vae_lib.widgets.latent_plane import LatentPlane, latent_plane
+
+__all__ = ["GradientEstimators", "LatentPlane", "gradient_estimators", "latent_plane"]

@@ -34,7 +34,6 @@ LOOK = r"""() => {
         width: document.documentElement.scrollWidth, screen: innerWidth, wide,
         views: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
         figures: document.querySelectorAll(".afm-figure > :not(:has([role=alert]))").length,
-        figures: document.querySelectorAll(".afm-figure > [role=group]:not(:has([role=alert]))").length,
     };
 }"""
 
@@ -72,11 +71,6 @@ def live_pages(mark="lp-plane"):
     texts = {name: (SITE / name).read_text(encoding="utf-8") for name in the_site()}
     found = [name for name, text in texts.items() if "jupyter.widget-view+json" in text and mark in text]
     assert found, f"no page has a live figure with {mark}"
-def live_pages(figure="LatentPlane"):
-    """The pages with a live figure of this class."""
-    texts = {name: (SITE / name).read_text(encoding="utf-8") for name in the_site()}
-    found = [name for name, text in texts.items() if "jupyter.widget-view+json" in text and f".{figure}" in text]
-    assert found, f"no page has a live figure {figure}"
     return found
 
 
@@ -307,10 +301,28 @@ def test_figure_follows_the_theme(contexts, address):
         page.close()
 
 
-def test_elbo_gap_follows_its_controls(contexts, address):
-    for name in live_pages("eg-plot"):
 def test_gradient_estimators_follow_their_controls(contexts, address):
     for name in live_pages("ge-controls"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".ge")
+            figure.scroll_into_view_if_needed()
+            score = figure.get_by_role("row", name="Score function")
+            plain = score.inner_text()
+            assert "30.0" in plain, f"{name} ({view}): the exact variance is not shown"
+            figure.get_by_role("checkbox").check()
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('14.0')")
+            figure.get_by_role("slider", name="Number of draws").focus()
+            page.keyboard.press("End")
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('100,000')")
+            assert score.inner_text() != plain, f"{name} ({view}): the numbers stay"
+            page.close()
+
+
+def test_elbo_gap_follows_its_controls(contexts, address):
+    for name in live_pages("eg-plot"):
         for view in ("desktop-light", "phone-dark"):
             page = contexts[view].new_page()
             page.goto(address + name)
@@ -327,6 +339,8 @@ def test_gradient_estimators_follow_their_controls(contexts, address):
             figure.get_by_role("button").last.click()
             page.wait_for_function("text => document.querySelector('.eg-sum').innerText !== text", arg=after)
             page.close()
+
+
 # ---------------------------------------------------------------- importance sampling
 
 
@@ -341,7 +355,7 @@ def proposal(page, url):
 
 @pytest.mark.parametrize("where", ["http", "file"])
 def test_proposal_follows_mouse_keys_and_theme(contexts, address, where):
-    for name in live_pages("ImportanceSampling"):
+    for name in live_pages("ims-plot"):
         page = contexts["desktop-light"].new_page()
         figure, mean = proposal(page, (address if where == "http" else f"{SITE.as_uri()}/") + name)
         start, shown = mean(), figure.locator(".ims-numbers").inner_text()
@@ -365,7 +379,7 @@ def test_proposal_follows_mouse_keys_and_theme(contexts, address, where):
 
 
 def test_proposal_follows_a_finger(contexts, address):
-    for name in live_pages("ImportanceSampling"):
+    for name in live_pages("ims-plot"):
         page = contexts["phone-light"].new_page()
         figure, mean = proposal(page, address + name)
         touch = page.context.new_cdp_session(page)
@@ -377,18 +391,6 @@ def test_proposal_follows_a_finger(contexts, address):
         page.wait_for_timeout(100)
         assert mean() < start, f"{name}: q stays when a finger drags it"
         page.close()
-            figure = page.locator(".ge")
-            figure.scroll_into_view_if_needed()
-            score = figure.get_by_role("row", name="Score function")
-            plain = score.inner_text()
-            assert "30.0" in plain, f"{name} ({view}): the exact variance is not shown"
-            figure.get_by_role("checkbox").check()
-            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('14.0')")
-            figure.get_by_role("slider", name="Number of draws").focus()
-            page.keyboard.press("End")
-            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('100,000')")
-            assert score.inner_text() != plain, f"{name} ({view}): the numbers stay"
-            page.close()
 
 
 # ---------------------------------------------------------------- search

@@ -33,7 +33,7 @@ LOOK = r"""() => {
         errors: article.querySelectorAll("mjx-merror").length,
         width: document.documentElement.scrollWidth, screen: innerWidth, wide,
         views: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
-        figures: document.querySelectorAll(".afm-figure .lp:not(:has([role=alert]))").length,
+        figures: document.querySelectorAll(".afm-figure > :not(:has([role=alert]))").length,
     };
 }"""
 
@@ -66,10 +66,11 @@ def the_site():
     return [path.relative_to(SITE).as_posix() for path in pages if not REDIRECT.search(path.read_text("utf-8"))]
 
 
-def live_pages():
-    """The pages with a live figure."""
-    found = [name for name in the_site() if "jupyter.widget-view+json" in (SITE / name).read_text(encoding="utf-8")]
-    assert found, "no page has a live figure"
+def live_pages(mark="lp-plane"):
+    """The pages with a live figure whose module names the class `mark`: the latent plane if not said otherwise."""
+    texts = {name: (SITE / name).read_text(encoding="utf-8") for name in the_site()}
+    found = [name for name, text in texts.items() if "jupyter.widget-view+json" in text and mark in text]
+    assert found, f"no page has a live figure with {mark}"
     return found
 
 
@@ -297,6 +298,98 @@ def test_figure_follows_the_theme(contexts, address):
         page.evaluate("document.documentElement.dataset.theme = 'dark'")
         page.wait_for_function("() => document.querySelector('.lp').classList.contains('lp-dark')")
         assert figure.evaluate(ground) != light, f"{name}: the figure stays light on a dark page"
+        page.close()
+
+
+def test_gradient_estimators_follow_their_controls(contexts, address):
+    for name in live_pages("ge-controls"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".ge")
+            figure.scroll_into_view_if_needed()
+            score = figure.get_by_role("row", name="Score function")
+            plain = score.inner_text()
+            assert "30.0" in plain, f"{name} ({view}): the exact variance is not shown"
+            figure.get_by_role("checkbox").check()
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('14.0')")
+            figure.get_by_role("slider", name="Number of draws").focus()
+            page.keyboard.press("End")
+            page.wait_for_function("() => document.querySelector('.ge').innerText.includes('100,000')")
+            assert score.inner_text() != plain, f"{name} ({view}): the numbers stay"
+            page.close()
+
+
+def test_elbo_gap_follows_its_controls(contexts, address):
+    for name in live_pages("eg-plot"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".eg")
+            figure.scroll_into_view_if_needed()
+            page.wait_for_function("() => document.querySelector('.eg-sum').innerText.includes('ELBO')")
+            before = figure.locator(".eg-sum").inner_text()
+            figure.get_by_role("slider", name="Mean μ of q").focus()
+            page.keyboard.press("End")
+            page.wait_for_function("text => document.querySelector('.eg-sum').innerText !== text", arg=before)
+            after = figure.locator(".eg-sum").inner_text()
+            assert after.split(",")[0] == before.split(",")[0], f"{name} ({view}): log p(x) moves with q"
+            figure.get_by_role("button").last.click()
+            page.wait_for_function("text => document.querySelector('.eg-sum').innerText !== text", arg=after)
+            page.close()
+
+
+# ---------------------------------------------------------------- importance sampling
+
+
+def proposal(page, url):
+    """The opened page's figure, in view, and how to read its mean of q."""
+    page.goto(url)
+    chromium.settle(page)
+    figure = page.locator(".ims").first
+    figure.locator(".ims-plot").scroll_into_view_if_needed()
+    return figure, lambda: float(figure.get_by_role("slider", name="mean of q").input_value())
+
+
+@pytest.mark.parametrize("where", ["http", "file"])
+def test_proposal_follows_mouse_keys_and_theme(contexts, address, where):
+    for name in live_pages("ims-plot"):
+        page = contexts["desktop-light"].new_page()
+        figure, mean = proposal(page, (address if where == "http" else f"{SITE.as_uri()}/") + name)
+        start, shown = mean(), figure.locator(".ims-numbers").inner_text()
+        box = figure.locator(".ims-plot").bounding_box()
+        page.mouse.move(box["x"] + 200, box["y"] + 80)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 120, box["y"] + 80, steps=4)
+        page.mouse.up()
+        page.wait_for_timeout(100)
+        assert mean() < start, f"{name} ({where}): q stays when it is dragged"
+        assert figure.locator(".ims-numbers").inner_text() != shown, f"{name} ({where}): the numbers stay"
+        start = mean()
+        figure.get_by_role("slider", name="mean of q").focus()
+        page.keyboard.press("ArrowRight")
+        assert mean() > start, f"{name} ({where}): the slider does not follow the keyboard"
+        light = figure.evaluate("e => getComputedStyle(e).backgroundColor")
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        page.wait_for_function("() => document.querySelector('.ims').classList.contains('ims-dark')")
+        assert figure.evaluate("e => getComputedStyle(e).backgroundColor") != light
+        page.close()
+
+
+def test_proposal_follows_a_finger(contexts, address):
+    for name in live_pages("ims-plot"):
+        page = contexts["phone-light"].new_page()
+        figure, mean = proposal(page, address + name)
+        touch = page.context.new_cdp_session(page)
+        box, start = figure.locator(".ims-plot").bounding_box(), mean()
+        for step in range(6):
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": [
+                {"x": box["x"] + 200 - 16 * step, "y": box["y"] + 80}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(100)
+        assert mean() < start, f"{name}: q stays when a finger drags it"
         page.close()
 
 

@@ -74,6 +74,40 @@ def test_a_unit_is_active_where_the_posterior_mean_varies(spread, active):
     assert evaluation.active_units(model, torch.ones(1000, 3)).tolist() == active
 
 
+LOG_W = torch.tensor([[0.0, 5.0, -800.0], [0.0, 0.0, -800.0], [0.0, 0.0, -1700.0], [0.0, 0.0, -800.0]],
+                     dtype=torch.float64)  # three images, four weights: equal; one larger; too small for exp
+
+
+def assert_ess_counts_equal_weights(ess):
+    w = LOG_W[:, :2].exp()
+    expected = torch.cat([w.sum(0) ** 2 / w.square().sum(0), torch.tensor([3.0], dtype=torch.float64)])
+    torch.testing.assert_close(ess(LOG_W), expected)
+    torch.testing.assert_close(ess(LOG_W + 123.0), expected)  # a common factor changes nothing
+    torch.testing.assert_close(ess(LOG_W[:, 0]), torch.tensor(4.0, dtype=torch.float64))
+
+
+def test_effective_sample_size_counts_equal_weights():
+    assert_ess_counts_equal_weights(evaluation.effective_sample_size)
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda log_w: log_w.exp().sum(0) ** 2 / log_w.exp().square().sum(0),  # underflow: 0 / 0
+    lambda log_w: torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(log_w, 0)),  # the square forgotten
+    lambda log_w: torch.exp(torch.logsumexp(log_w, 0) - log_w.max(0).values),  # the sum over the largest
+    lambda log_w: torch.exp(2 * torch.logsumexp(log_w, -1) - torch.logsumexp(2 * log_w, -1)),  # over the images
+])
+def test_the_law_of_the_effective_sample_size_refuses(wrong):
+    with pytest.raises((AssertionError, IndexError)):
+        assert_ess_counts_equal_weights(wrong)
+
+
+def test_effective_sample_size_of_a_shifted_gaussian_is_known():
+    # weights of N(0, 1) under q = N(s, 1): E[w²] / E[w]² = e^(s²), so ESS / K goes to e^(-s²)
+    z = 0.5 + torch.randn(400_000, dtype=torch.float64)
+    found = evaluation.effective_sample_size(-0.5 * z.square() + 0.5 * (z - 0.5).square())
+    assert found.item() / len(z) == pytest.approx(math.exp(-0.25), abs=0.005)
+
+
 def test_mean_and_error_are_those_of_the_textbook():
     values = torch.tensor([1.0, 2.0, 3.0, 4.0])
     mean, error = evaluation.mean_and_error(values)

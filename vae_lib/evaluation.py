@@ -1,4 +1,4 @@
-"""Scores of a trained model: negative log-likelihood, ELBO terms, active units."""
+"""Scores of a trained model: negative log-likelihood, ELBO terms, active units; and of a set of importance weights."""
 
 import sys
 
@@ -8,7 +8,7 @@ from tqdm import tqdm
 from vae_lib.checks import check_images
 from vae_lib.objectives import Terms
 
-__all__ = ["active_units", "elbo_terms", "mean_and_error", "nll"]
+__all__ = ["active_units", "effective_sample_size", "elbo_terms", "mean_and_error", "nll"]
 
 
 @torch.no_grad()
@@ -48,6 +48,16 @@ def active_units(model, x, threshold=0.01, batch_size=1000):
     check_images(x, model.x_shape)
     mu = torch.cat([model.encode(part.to(model.device))[0].cpu() for part in x.split(batch_size)])
     return mu.var(0) > threshold
+
+
+def effective_sample_size(log_w):
+    """How many equal weights would be as good: (Σ_k w_k)² / Σ_k w_k², `(batch,)`, between 1 and K.
+
+    log_w: log weights `(K, batch)` or `(K,)`; a factor common to all weights of an image changes nothing.
+    It judges only the draws at hand: a region that no draw has met does not lower it.
+    Source: Kong, Liu & Wong 1994.
+    """
+    return torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0))
 
 
 def mean_and_error(values):

@@ -141,10 +141,10 @@ class LadderVAE(nn.Module):
         """Shapes of all latent groups, top first."""
         return [(self.z_dim, *side) for side, groups in zip(self.sides[::-1], reversed(self.groups)) for _ in groups]
 
-    def elbo(self, x):
+    def elbo(self, x, generator=None):
         """The evidence lower bound of each image, with one draw of all latents: `Terms` of `(batch,)`, nats."""
         x, flags = self._split(x)
-        h, kls, _ = self._down(self._up(x, flags), flags, len(x))
+        h, kls, _ = self._down(self._up(x, flags), flags, len(x), generator)
         log_px_z, kl = self.likelihood.log_prob(x, self._params(x, h)), sum(kls)
         self._check_finite(log_px_z - kl)
         return Terms(log_px_z - kl, log_px_z, kl)

@@ -1,4 +1,4 @@
-"""Laws of the weights as one vector: the model is the same function, with the same gradients, before, during and after."""
+"""Laws of the weights as one vector: the model is the same function with the same gradients."""
 
 import copy
 

@@ -497,7 +497,8 @@ def _report(step, k, done, images, bar, checkpoint):
     """Now and then read what the device counted."""
     bar.update()
     if k % READ_EVERY == READ_EVERY - 1 or done == images:
-        bad = max(distributed.gather(step.first_bad.item()))
+        # the processes stop together, with the earliest step: a bad gradient reaches the others one step later
+        bad = min((first for first in distributed.gather(step.first_bad.item()) if first >= 0), default=-1)
         if bad < 0 and done == images and not step.flat.values.isfinite().all():
             bad = step.number.item() - 1  # a finite loss may have a gradient that is not
         if bad >= 0:

@@ -13,7 +13,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,\
 WORKFLOWS = $(wildcard .github/workflows/*.yml)
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help setup notebooks check-notebooks execute book serve test lint lock doctor configure clean
+.PHONY: help setup notebooks check-notebooks execute book serve test lint lock bench gpu doctor configure clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -63,6 +63,12 @@ lock: $(STAMP)  ## resolve requirements.lock anew from pyproject.toml
 
 doctor:  ## what this machine lacks, and how to install it
 	@$(PYTHON) tools/doctor.py
+
+bench: $(STAMP)  ## all benchmarks on this machine; results go to benchmarks/results
+	$(RUN) benchmarks/bench.py
+
+gpu:  ## what waits for a GPU, in pieces of under 10 minutes: run it again until it says that all is done
+	@PYTHONPATH=. $(if $(wildcard $(RUN)),$(RUN),$(PYTHON)) benchmarks/bench.py --device cuda
 
 configure: $(STAMP)  ## make configure REPO=https://github.com/OWNER/NAME: name the course's repository
 	@$(RUN) tools/configure.py $(REPO) $(REF)

@@ -158,6 +158,15 @@ class Task:
         """The statement of an edition."""
         return fill(self.parts["statement"], draws)
 
+    def shown(self, draws):
+        """The code that draws the figure of an edition."""
+        return fill(self.parts["show"], draws)
+
+    @staticmethod
+    def filled(text, draws):
+        """Any other part, with the constants of an edition."""
+        return fill(text, draws)
+
     def space_for(self, draws):
         """Run the parts that a check needs, with the given constants."""
         space = {"__name__": self.name, "torch": torch, **probing.HELPERS}

@@ -186,6 +186,8 @@ def exercise_page(folder, index):
     for place, task in enumerate(found.values(), 1):
         lines += [f"## {place}. {task.title}", "", facts(task) + f" *Read again:* {_passage(name, task)}.", "",
                   task.statement(task.draw()), ""]
+        if task.kind == "mend":
+            lines += ["```python", task.filled(task.starter(), task.draw()), "```", ""]
         if "show" in task.parts:
             lines += ["The figure stands in the notebook.", ""]
     if questions := quiz(folder):

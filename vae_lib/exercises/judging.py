@@ -144,14 +144,14 @@ def mismatches(got, want, tolerance):
         off = [k for k, (a, b) in enumerate(zip(tokens, expected)) if not _close(a, b, allowed)]
         if off:
             if any(isinstance(tokens[k], str) and tokens[k] in ("nan", "inf", "-inf") for k in off):
-                found[name] = f"The {label} is not finite for some inputs (NaN or infinity)."
+                found[name] = f"Not finite for some inputs (NaN or infinity): {label}."
             elif all(isinstance(tokens[k], float) and isinstance(expected[k], float) for k in off):
                 most = max(abs(tokens[k] - expected[k]) for k in off)
-                count = f"{len(off)} of {len(tokens)} numbers are" if len(tokens) > 1 else "The number is"
-                found[name] = (f"The {label} is wrong: {count} off, by up to {most:.2g}." if len(tokens) > 1
-                               else f"The {label} is off by {most:.2g}.")
+                count = f"{len(off)} of {len(tokens)} numbers are"
+                found[name] = (f"Not right: {label}. {count} off, by up to {most:.2g}." if len(tokens) > 1
+                               else f"Not right: {label}. It is off by {most:.2g}.")
             else:
-                found[name] = f"The {label} is not right."
+                found[name] = f"Not right: {label}."
     return found
 
 

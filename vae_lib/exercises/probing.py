@@ -9,6 +9,7 @@ import io
 import json
 import math
 import numbers
+import sys
 import threading
 import traceback
 
@@ -19,6 +20,7 @@ __all__ = ["LIMIT", "MIME", "Guard", "Problem", "choice", "decode", "encode", "g
 
 MIME = "application/x-probe+json"
 LIMIT = 3.0  # seconds that an answer may take, all probes together
+PATIENCE_WITH_IMPORTS = 15  # more seconds for the first import of a module, which must not be broken off
 MOST = 20_000  # numbers in one observation
 
 
@@ -171,6 +173,10 @@ def observe(probe, answer, inputs, name="answer", returns="", limit=LIMIT):
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
         thread.start()
         thread.join(limit)
+        for _ in range(PATIENCE_WITH_IMPORTS):
+            if not (thread.is_alive() and _importing(thread)):
+                break
+            thread.join(1.0)
         if thread.is_alive():
             _stop(thread)
     torch.set_default_dtype(default)
@@ -233,6 +239,16 @@ def _stop(thread):
         thread.join(0.1)
         if not thread.is_alive():
             return
+
+
+def _importing(thread):
+    """Whether a thread is inside of an import, such as PyTorch's own when its first optimiser is made."""
+    frame = sys._current_frames().get(thread.ident)
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class _Few(io.TextIOBase):

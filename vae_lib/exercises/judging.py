@@ -43,8 +43,13 @@ class Judge:
     _answers: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.space = self.task.space_for(self.draws)
+        self._given = self.task.space(self.draws)
+        self.space = self.task.probes(self.draws, self._given)
         self.tolerance = _tolerances(self.task.meta["tolerance"])
+
+    def answer(self, source):
+        """The object that `source` defines; it shares what the task gives with the others."""
+        return self.task.answer(source, self.draws, self._given)
 
     def reference(self, inputs):
         """What the reference solution gives: a list of plain data."""
@@ -83,7 +88,7 @@ class Judge:
         """Plain data of an answer that the course wrote itself; `None` where it fails."""
         name = self.task.meta["answer"]
         if source not in self._answers:
-            self._answers[source] = self.task.answer(source, self.draws)
+            self._answers[source] = self.answer(source)
         answer = self._answers[source]
         returns = self.task.meta["returns"]
         with torch.random.fork_rng(devices=[]):

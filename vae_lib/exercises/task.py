@@ -167,20 +167,24 @@ class Task:
         """Any other part, with the constants of an edition."""
         return fill(text, draws)
 
-    def space_for(self, draws):
-        """Run the parts that a check needs, with the given constants."""
-        space = {"__name__": self.name, "torch": torch, **probing.HELPERS}
+    def space(self, draws):
+        """Run what is given, with the constants of an edition: a namespace to copy for each answer."""
+        space = {"__name__": self.name}
         self._run(self.given(draws), "given", space)
+        return space
+
+    def probes(self, draws, space):
+        """Run the parts that ask and judge an answer, in a copy of `space`."""
+        space = space | {"torch": torch, **probing.HELPERS}
         for part in ("inputs", "probe", "laws"):
             self._run(fill(self.parts.get(part, ""), draws), part, space)
         space.setdefault("inputs", lambda rng: {})
         space.setdefault("laws", lambda seen, **inputs: ())
         return space
 
-    def answer(self, source, draws, label="answer"):
-        """The object that `source` defines as the answer, in a namespace of its own."""
-        space = {"__name__": self.name}
-        self._run(self.given(draws), "given", space)
+    def answer(self, source, draws, space=None, label="answer"):
+        """The object that `source` defines as the answer, in a copy of `space`."""
+        space = dict(self.space(draws) if space is None else space)
         self._run(fill(source, draws), label, space)
         return space[self.meta["answer"]]
 

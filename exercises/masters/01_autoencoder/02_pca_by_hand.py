@@ -73,7 +73,7 @@ def rebuild(train, test):
     left, out = train.double() - centre, torch.zeros_like(test.double())
     for _ in range(D):
         v = torch.ones(train.shape[1], dtype=torch.float64)
-        for _ in range(400):
+        for _ in range(150):
             v = left.T @ (left @ v)
             v = v / v.norm()
         out = out + torch.outer((test.double() - centre) @ v, v)

@@ -25,9 +25,12 @@ def draws(rng):
     return {"TOP": rng.choice([3, 4, 5, 6, 8]), "FIRST": 100 * rng.integer(0, 15)}
 
 # %% given
+from functools import lru_cache
+
 import torch
 from vae_lib import data, pretrained
 
+@lru_cache
 def trained_and_images(first):
     """The chapter's trained VAE, and 300 binarised validation images of MNIST."""
     return pretrained.load("iwae-mnist"), data.static_binarized("mnist", "validation")[first:first + 300]

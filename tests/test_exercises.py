@@ -1,5 +1,6 @@
 """Exercises: right answers pass, wrong ones get their hint, anything else gets a sentence; derived files are in step."""
 
+import itertools
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import release
 import torch
 
 from vae_lib.exercises import Sheet, probing
-from vae_lib.exercises.judging import Judge
+from vae_lib.exercises.judging import Judge, mismatches
 from vae_lib.exercises.task import Rng, Task, apply_edits, bank
 
 ROOT = Path(__file__).parents[1]
@@ -123,19 +124,18 @@ def test_editions_differ(key):
 def test_two_mistakes_at_once_never_pass(key):
     task = TASKS[key]
     judge = Judge(task, task.draw())
-    pairs = [(a, b) for k, a in enumerate(task.wrong) for b in task.wrong[:k] if a.edits and b.edits]
-    sources = [apply_edits(task.parts["solution"], a.edits + b.edits) for a, b in pairs]
     inputs = [judge.space["inputs"](Rng(f"pairs/{k}")) for k in range(task.repeats)]
-    passed = []
-    for (a, b), source in zip(pairs, sources):
-        if source is None:
+    expected, passed = judge.reference(inputs), []
+    for a, b in itertools.combinations([mistake for mistake in task.wrong if mistake.edits], 2):
+        source = apply_edits(task.parts["solution"], a.edits + b.edits)
+        if source is None or {a.name, b.name} in CANCEL:
             continue
         try:
             answer = judge.answer(source)
         except Exception:  # the two do not fit together
             continue
-        found = judge.verdict(probing.observe(judge.space["probe"], answer, inputs, task.answer, task.returns), inputs)
-        if found.passed and {a.name, b.name} not in CANCEL:
+        observed = probing.observe(judge.space["probe"], answer, inputs, task.answer, task.returns)
+        if all("seen" in got and not mismatches(got["seen"], want, judge.tolerance) for got, want in zip(observed, expected)):
             passed.append((a.name, b.name))
     assert not passed
 
@@ -326,7 +326,8 @@ def test_a_check_is_quick(key):
         return
     sheet, times = Sheet(task.chapter), []
     draws = task.draw()
-    answers = [task.answer(source, draws) for source in
+    given = task.space(draws)
+    answers = [task.defined(source, draws, given) for source in
                (task.parts["solution"], task.starter(), *(one.source for one in task.wrong), task.parts["solution"])]
     for answer in answers:
         began = time.perf_counter()
@@ -351,7 +352,7 @@ def test_relations_are_named():
 def test_a_report_says_what_it_is_worth(tmp_path, capsys):
     sheet = Sheet("05_first_vae")
     task = TASKS["05_first_vae/other_prior"]
-    sheet.check("other_prior", task.answer(task.parts["solution"], task.draw()))
+    sheet.check("other_prior", task.defined(task.parts["solution"], task.draw()))
     sheet.report(tmp_path)
     found = json.loads((tmp_path / "05_first_vae-report.json").read_text())
     assert found["points"] == task.points and "no proof" in found["note"]
@@ -380,7 +381,8 @@ def test_a_release_can_be_graded_from_plain_data(chapter, tmp_path):
             code += "\n" + edition.hidden_cell(name, nonce="n1")
             script += [f"key = {kind + ' ' + name!r}", f"exec({code!r}, {{'__name__': 'x'}})"]
     script.append("print(json.dumps(sent))")
-    done = subprocess.run([sys.executable, "-c", "\n".join(script)], capture_output=True, text=True, cwd=tmp_path,
+    (tmp_path / "sandbox.py").write_text("\n".join(script), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-P", "sandbox.py"], capture_output=True, text=True, cwd=tmp_path,
                           env=os.environ | {"PYTHONPATH": str(environment), "OMP_NUM_THREADS": "1"})
     assert not done.returncode, done.stderr[-2000:]
     sent = json.loads(done.stdout.strip().split("\n")[-1])

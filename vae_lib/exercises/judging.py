@@ -49,7 +49,7 @@ class Judge:
 
     def answer(self, source):
         """The object that `source` defines; it shares what the task gives with the others."""
-        return self.task.answer(source, self.draws, self._given)
+        return self.task.defined(source, self.draws, self._given)
 
     def reference(self, inputs):
         """What the reference solution gives: a list of plain data."""
@@ -197,7 +197,7 @@ def _relation(a, b, allowed, label):
         return f"The {label} has the wrong sign: everything else about it is right."
     clear = b.abs() > 0.05 * b.abs().max()
     ratio = (a[clear] / b[clear]).median()
-    if near(a, ratio * b):
+    if near(a, ratio * b) and abs(ratio - 1) > 0.01:
         return f"The {label} is {ratio:.4g} times what it should be, for every input: look for a factor that is missing " \
                "or too many (½, a square, a sum where a mean is meant or the other way round)."
     shift = (a - b).median()

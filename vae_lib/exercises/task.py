@@ -133,10 +133,12 @@ class Task:
 
     def planted(self, seed="public"):
         """The mistakes planted into the starter of a task to mend, by the seed of the edition."""
+        if not self.meta.get("plant"):
+            return []
         able = [mistake for mistake in self.wrong if mistake.edits]
         rng = Rng(f"{seed}/{self.meta['chapter']}/{self.name}/plant")
         while True:  # until two mistakes do not touch the same line
-            chosen = rng.sample(able, self.meta.get("plant", 0))
+            chosen = rng.sample(able, self.meta["plant"])
             if apply_edits(self.parts["solution"], [edit for one in chosen for edit in one.edits]) is not None:
                 return chosen
 
@@ -182,7 +184,7 @@ class Task:
         space.setdefault("laws", lambda seen, **inputs: ())
         return space
 
-    def answer(self, source, draws, space=None, label="answer"):
+    def defined(self, source, draws, space=None, label="answer"):
         """The object that `source` defines as the answer, in a copy of `space`."""
         space = dict(self.space(draws) if space is None else space)
         self._run(fill(source, draws), label, space)

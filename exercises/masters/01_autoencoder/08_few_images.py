@@ -13,17 +13,17 @@
 
 # %% statement
 r"""
-Take the first {{N}} validation images of Fashion-MNIST for fitting and the next 500 for scoring. PCA with {{D}} numbers is fitted to the
+Take the first {{FEW}} validation images of Fashion-MNIST for fitting and the next 500 for scoring. PCA with {{KEPT}} numbers is fitted to the
 first. Its squared error is summed over the pixels and averaged over the images, as in the chapter.
 
-How many times larger is the error on the 500 new images than on the {{N}} images of the fit? *Predict* the factor, and do not
+How many times larger is the error on the 500 new images than on the {{FEW}} images of the fit? *Predict* the factor, and do not
 change the prediction afterwards: a wrong one costs nothing. Then *measure* it, and put both into `few_images`.
 """
 
 # %% draws
 def draws(rng):
     n = rng.choice([60, 80, 100, 150])
-    return {"N": n, "D": rng.choice([n // 4, n // 3, n // 2])}
+    return {"FEW": n, "KEPT": rng.choice([n // 4, n // 3, n // 2])}
 
 # %% given
 import torch
@@ -34,15 +34,15 @@ def images(first, last):
     return data.load("fashion_mnist", "validation", as_float=True).images[first:last].flatten(1)
 
 # %% starter
-fitted, new = images(0, N), images(N, N + 500)
+fitted, new = images(0, FEW), images(FEW, FEW + 500)
 predicted = ...
 measured = ...
 few_images = {"predicted": predicted, "measured": measured}
 
 # %% solution
-fitted, new = images(0, N), images(N, N + 500)
+fitted, new = images(0, FEW), images(FEW, FEW + 500)
 centre = fitted.mean(0)
-rows = torch.linalg.svd(fitted - centre, full_matrices=False).Vh[:D]
+rows = torch.linalg.svd(fitted - centre, full_matrices=False).Vh[:KEPT]
 
 def error(x):
     left = x - centre
@@ -74,16 +74,16 @@ def laws(seen):
         "Which error stands above the other? PCA keeps the directions that suit the images it was fitted to."
 
 # %% right: with the eigenvectors of the covariance, in float64
-fitted, new = images(0, N).double(), images(N, N + 500).double()
+fitted, new = images(0, FEW).double(), images(FEW, FEW + 500).double()
 centre = fitted.mean(0)
-V = torch.linalg.eigh(torch.cov(fitted.T)).eigenvectors[:, -D:]
+V = torch.linalg.eigh(torch.cov(fitted.T)).eigenvectors[:, -KEPT:]
 scores = [((x - centre) - (x - centre) @ V @ V.T).pow(2).sum(1).mean() for x in (new, fitted)]
 few_images = {"predicted": 10, "measured": scores[0] / scores[1]}
 
 # %% right: from scikit-learn
 from sklearn.decomposition import PCA
-fitted, new = images(0, N).numpy(), images(N, N + 500).numpy()
-pca = PCA(D, svd_solver="full").fit(fitted)
+fitted, new = images(0, FEW).numpy(), images(FEW, FEW + 500).numpy()
+pca = PCA(KEPT, svd_solver="full").fit(fitted)
 losses = [((x - pca.inverse_transform(pca.transform(x))) ** 2).sum(1).mean() for x in (fitted, new)]
 few_images = {"predicted": 1.5, "measured": losses[1] / losses[0]}
 
@@ -109,13 +109,13 @@ few_images = {"predicted": 1.5, "measured": losses[1] / losses[0]}
 
 # %% wrong: the directions of least variance
 # hint: You kept the directions of least variance: they lose nearly all, on either set.
-#- .Vh[:D]
-#+ .Vh[-D:]
+#- .Vh[:KEPT]
+#+ .Vh[-KEPT:]
 
 # %% wrong: fitted to the new images
 # hint: You fitted PCA to the images that you scored it on afterwards. Only the first images may be used for the fit.
-#- rows = torch.linalg.svd(fitted - centre, full_matrices=False).Vh[:D]
-#+ rows = torch.linalg.svd(new - centre, full_matrices=False).Vh[:D]
+#- rows = torch.linalg.svd(fitted - centre, full_matrices=False).Vh[:KEPT]
+#+ rows = torch.linalg.svd(new - centre, full_matrices=False).Vh[:KEPT]
 
 # %% wrong: centred on themselves
 # hint: You took the mean of the images that are scored. The mean belongs to the fit.

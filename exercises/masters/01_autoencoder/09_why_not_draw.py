@@ -11,9 +11,9 @@
 
 # %% statement
 r"""
-A colleague writes: "My autoencoder with {{D}} numbers reconstructs test images almost perfectly. So its decoder knows what images look like,
+A colleague writes: "My autoencoder with {{d}} numbers reconstructs test images almost perfectly. So its decoder knows what images look like,
 and when I decode random codes from $\mathcal{N}(0, I)$ I get new images. {{idea}} will make them good. And the mean distance of the draws
-to the nearest training image is already {{SIDE}} that of real test images, which proves it."
+to the nearest training image is already {{side}} that of real test images, which proves it."
 
 Answer in 80 to 200 words, as the text `reply`. A person marks this task. The marks are given for:
 
@@ -24,8 +24,8 @@ Answer in 80 to 200 words, as the text `reply`. A person marks this task. The ma
 
 # %% draws
 def draws(rng):
-    return {"D": rng.choice([16, 32, 64]), "idea": rng.choice(["Training it ten times longer", "A wider hidden layer", "More training images"]),
-            "SIDE": rng.choice(["close to", "a little below"])}
+    return {"d": rng.choice([16, 32, 64]), "idea": rng.choice(["Training it ten times longer", "A wider hidden layer", "More training images"]),
+            "side": rng.choice(["close to", "a little below"])}
 
 # %% starter
 reply = """

@@ -121,8 +121,3 @@ with torch.no_grad():
     mu, logvar = model.encode(x)
 rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
 rate_goes = {"predicted": 0.5, "measured": (_largest(rate) / rate.sum()).item()}
-
-# %% wrong: the share of the dimensions
-# hint: This is the share of the *dimensions*, counted. Asked for is the share of the rate that they carry, in nats.
-#- (rate.sort(descending=True).values[:TOP].sum() / rate.sum()).item()
-#+ TOP / (rate > 0.01).sum().item()

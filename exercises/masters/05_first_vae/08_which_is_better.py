@@ -13,9 +13,9 @@
 r"""
 A report compares two VAEs on MNIST:
 
-> Model {{A}} reaches a loss of {{LOSS}} on the test images, with binary cross-entropy on the grey pixels. Model {{B}} has a
-> negative log-likelihood of {{NLL}} nats, from {{K}} importance weights, on the first {{N}} binarised test images. Model {{A}} is
-> therefore the better model by {{GAP}} nats. The number of epochs of both was chosen where the test loss was lowest.
+> Model {{a}} reaches a loss of {{loss}} on the test images, with binary cross-entropy on the grey pixels. Model {{b}} has a
+> negative log-likelihood of {{nll}} nats, from {{k}} importance weights, on the first {{n}} binarised test images. Model {{a}} is
+> therefore the better model by {{gap}} nats. The number of epochs of both was chosen where the test loss was lowest.
 
 Write a review of 100 to 250 words as the text `review`. Say which conclusions the numbers allow, what is compared that can't be
 compared, and which measurement would decide the question. Name for each fault which way it moves the number, where that is known.
@@ -34,8 +34,8 @@ def draws(rng):
     nll = rng.choice([86.9, 87.4, 88.2])
     gap = rng.choice([6.2, 9.1, 12.4])
     first, second = rng.sample(["A", "B"], 2)
-    return {"A": first, "B": second, "NLL": nll, "LOSS": round(nll - gap, 1), "GAP": gap, "K": rng.choice([500, 1000, 5000]),
-            "N": rng.choice([100, 500, 1000])}
+    return {"a": first, "b": second, "nll": nll, "loss": round(nll - gap, 1), "gap": gap, "k": rng.choice([500, 1000, 5000]),
+            "n": rng.choice([100, 500, 1000])}
 
 # %% starter
 review = """
@@ -47,9 +47,9 @@ A full answer says, in its own words:
 
 - Binary cross-entropy on grey values is not $-\log p(x)$ of anything that was measured. Grey images have another floor than drawn
   ones, so the two numbers do not stand on one scale, and their difference means nothing, whichever sign it has.
-- A loss of a VAE is a −ELBO: an upper bound on $-\log p(x)$. The estimate from {{K}} weights is an upper bound too, and a tighter one.
-  On the same images and pixels this would make model {{A}} look worse than it is, not better.
-- {{N}} images at the beginning of the file: their mean has a standard error of its own, and it is not given. The chapter measured that
+- A loss of a VAE is a −ELBO: an upper bound on $-\log p(x)$. The estimate from {{k}} weights is an upper bound too, and a tighter one.
+  On the same images and pixels this would make model {{a}} look worse than it is, not better.
+- {{n}} images at the beginning of the file: their mean has a standard error of its own, and it is not given. The chapter measured that
   the beginning of the file is easier for its network than the whole.
 - Choosing epochs on the test images makes both numbers too good, by an unknown amount; the better-tuned one gains more.
 - Decision: both models on the same static binarisation of all 10,000 test images, the same bound with the same K, with standard errors

@@ -33,8 +33,9 @@ class FromExercises(Index):
 
 
 def chapters(root=ROOT):
-    """The folders of masters, in order."""
-    return sorted(path for path in (root / "exercises" / "masters").iterdir() if path.is_dir())
+    """The folders of masters whose chapter is written, in order."""
+    return sorted(path for path in (root / "exercises" / "masters").iterdir()
+                  if (root / "chapters" / f"{path.name}.md").exists())
 
 
 def tasks(folder):

@@ -362,51 +362,80 @@ def test_a_report_says_what_it_is_worth(tmp_path, capsys):
 # a class's edition
 
 
-@pytest.mark.parametrize("chapter", [folder.name for folder in make_exercises.chapters()])
-def test_a_release_can_be_graded_from_plain_data(chapter, tmp_path):
+def test_releases_can_be_graded_from_plain_data(tmp_path):
     """The hidden cells run where no solution is, and what they send is judged outside."""
-    release.main(chapter, "a secret of the class", tmp_path)
-    edition = release.Edition(chapter, "a secret of the class")
-    environment = tmp_path / "environment"
-    assert not list(environment.rglob("bank")) and not list(environment.rglob("*.txt"))
-    answers = {"reference": lambda task: task.parts["solution"], "starter": lambda task: task.starter(edition.seed),
+    secret, script = "a secret of the class", ["import json, IPython.display as d", "sent = {}",
+                                               "d.display = lambda data, raw: sent.update({key: data})"]
+    editions = {folder.name: release.Edition(folder.name, secret) for folder in make_exercises.chapters()}
+    release.prune(ROOT / "vae_lib", tmp_path / "vae_lib", sorted({one for e in editions.values() for one in e.removes}))
+    assert not list(tmp_path.rglob("bank")) and not list(tmp_path.rglob("judging.py"))
+    answers = {"reference": lambda task: task.parts["solution"], "starter": lambda task: task.starter(secret),
                "wrong": lambda task: task.wrong[0].source}
-    marked = {name: task for name, task in edition.tasks.items() if not task.by_hand}
-    script = ["import json, IPython.display as d", "sent = {}", "d.display = lambda data, raw: sent.update({key: data})"]
-    for kind, source in answers.items():
-        for name, task in marked.items():
-            if kind == "reference" and "vae_lib" in task.parts["solution"]:
-                continue
-            code = task.given(draws := task.draw(edition.seed)) + "\n" + task.filled(source(task), draws)
-            code += "\n" + edition.hidden_cell(name, nonce="n1")
-            script += [f"key = {kind + ' ' + name!r}", f"exec({code!r}, {{'__name__': 'x'}})"]
-    script.append("print(json.dumps(sent))")
+    for chapter, edition in editions.items():
+        for name, task in edition.tasks.items():
+            for kind, source in answers.items():
+                if task.by_hand or (kind == "reference" and "vae_lib" in task.parts["solution"]):
+                    continue
+                code = task.given(draws := task.draw(secret)) + "\n" + task.filled(source(task), draws)
+                code += "\n" + edition.hidden_cell(name, nonce="n1")
+                script += [f"key = {f'{kind} {chapter} {name}'!r}", f"exec({code!r}, {{'__name__': 'x'}})"]
+    script += ["from vae_lib import objectives, vae, pretrained", "try: objectives.gaussian_kl(1, 2)",
+               "except NotImplementedError as error: sent['removed'] = str(error)", "print(json.dumps(sent))"]
     (tmp_path / "sandbox.py").write_text("\n".join(script), encoding="utf-8")
     done = subprocess.run([sys.executable, "-P", "sandbox.py"], capture_output=True, text=True, cwd=tmp_path,
-                          env=os.environ | {"PYTHONPATH": str(environment), "OMP_NUM_THREADS": "1"})
+                          env=os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"})
     assert not done.returncode, done.stderr[-2000:]
     sent = json.loads(done.stdout.strip().split("\n")[-1])
+    assert "not in the graded environment" in sent.pop("removed")
+    assert len(sent) > 2 * len(MARKED)
     for key, data in sent.items():
-        kind, name = key.split(" ")
+        kind, chapter, name = key.split(" ")
+        edition, task = editions[chapter], editions[chapter].tasks[name]
         found = edition.verdict(name, data[probing.MIME], nonce="n1")
         assert found.passed == (kind == "reference"), (key, found)
-        assert kind != "wrong" or found.hint == marked[name].wrong[0].hint
+        assert kind != "wrong" or found.hint == task.wrong[0].hint
         assert not edition.verdict(name, data[probing.MIME], nonce="n2").passed, "an old answer was sent again"
     for junk in (None, [], {}, "x", {"task": name, "nonce": "n1"}, {"task": name, "nonce": "n1", "observed": [1]},
-                 {"task": name, "nonce": "n1", "observed": []}, {"task": name, "nonce": "n1", "observed": [{"seen": {"v": 3}}] * 3}):
+                 {"task": name, "nonce": "n1", "observed": []},
+                 {"task": name, "nonce": "n1", "observed": [{"seen": {"v": 3}}] * 3},
+                 {"task": name, "nonce": "n1", "observed": [{"seen": {"shape": [2], "v": "ab"}}] * task.repeats}):
         assert not edition.verdict(name, junk, nonce="n1").passed
 
 
-def test_the_graded_library_lacks_what_the_tasks_ask_for(tmp_path):
-    edition = release.Edition("05_first_vae", "a secret of the class")
-    release.prune(ROOT / "vae_lib", tmp_path / "vae_lib", edition.removes)
-    assert "vae_lib.objectives.gaussian_kl" in edition.removes
-    text = (tmp_path / "vae_lib" / "objectives.py").read_text()
+def test_make_release_writes_three_folders(tmp_path, capsys):
+    release.main("05_first_vae", "short", tmp_path)
+    assert "nobody can guess" in capsys.readouterr().out
+    record = json.loads((tmp_path / "teacher" / "05_first_vae.json").read_text())
+    assert all("reference" in row for row in record["tasks"] if not row["by_hand"])
+    text = (tmp_path / "environment" / "vae_lib" / "objectives.py").read_text()
     assert "mu.square()" not in text and "def gaussian_kl" in text
-    code = "from vae_lib import vae, objectives, pretrained\nobjectives.gaussian_kl(1, 2)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
-                          env=os.environ | {"PYTHONPATH": str(tmp_path)})
-    assert "not in the graded environment" in done.stderr
+    assert json.dumps(record["tasks"][0]["reference"]) not in (tmp_path / "student" / "05_first_vae.ipynb").read_text()
+
+
+def test_notebooks_run_from_top_to_bottom(tmp_path):
+    """Solutions get full marks, and untouched starters raise nothing."""
+    paths = sorted(str(path) for path in (ROOT / "exercises").glob("*.ipynb"))
+    script = f"""
+import contextlib, io, json, os, pathlib, time, warnings
+os.environ["MPLBACKEND"] = "agg"
+warnings.simplefilter("error")
+for path in {paths!r}:
+    began, space = time.perf_counter(), {{"__name__": "notebook"}}
+    for cell in json.loads(pathlib.Path(path).read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile("".join(cell["source"]), path + ":" + cell["id"], "exec"), space)
+    points = sum(row["points"] for row in space["sheet"].results.values())
+    print(os.path.basename(path), points, round(time.perf_counter() - began, 1))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path,
+                          env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+    assert not done.returncode, done.stderr[-2000:]
+    TALLY["notebook_seconds"] = {}
+    for name, points, seconds in map(str.split, done.stdout.strip().split("\n")):
+        full = sum(task.points for task in TASKS.values() if name.startswith(task.chapter) and not task.by_hand)
+        assert int(points) == (full if "_solutions" in name else 0)
+        TALLY["notebook_seconds"][name] = float(seconds)
 
 
 def test_a_released_notebook_is_marked_for_the_grader():

@@ -19,7 +19,7 @@ import torch
 __all__ = ["LIMIT", "MIME", "Guard", "Problem", "choice", "decode", "encode", "gradients", "number", "observe", "plain", "send"]
 
 MIME = "application/x-probe+json"
-LIMIT = 3.0  # seconds that an answer may take, all probes together
+LIMIT = 4.0  # seconds that an answer may take, all probes together
 PATIENCE_WITH_IMPORTS = 15  # more seconds for the first import of a module, which must not be broken off
 MOST = 20_000  # numbers in one observation
 
@@ -155,7 +155,7 @@ def observe(probe, answer, inputs, name="answer", returns="", limit=LIMIT):
         One dict for each of `inputs`: {"seen": plain data}, or {"problem": kind, "sentence": why}. After a
         problem the rest is not run.
     """
-    results, state = [], {"done": False}
+    results = []
 
     def work():
         try:
@@ -163,7 +163,6 @@ def observe(probe, answer, inputs, name="answer", returns="", limit=LIMIT):
                 results.append(_once(probe, answer, one, name, returns))
                 if "problem" in results[-1]:
                     break
-            state["done"] = True
         except BaseException:  # the message that stops the thread may arrive anywhere
             pass
 
@@ -177,13 +176,13 @@ def observe(probe, answer, inputs, name="answer", returns="", limit=LIMIT):
             if not (thread.is_alive() and _importing(thread)):
                 break
             thread.join(1.0)
-        if thread.is_alive():
+        kept, late = list(results), thread.is_alive()
+        if late:
             _stop(thread)
     torch.set_default_dtype(default)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
-    kept = list(results)
-    if not state["done"] and len(kept) < len(inputs) and not (kept and "problem" in kept[-1]):
+    if late and not (kept and "problem" in kept[-1]):
         kept.append(_problem("time", f"`{name}` was not ready after {limit:g} seconds, where a good answer takes less "
                                      "than a tenth of one: look for a loop that never ends or a training run inside."))
     return kept

@@ -55,7 +55,7 @@ plots.style()
 kinds = {"{{digits}}": "digits", "{{clothes}}": "clothes", "{{shuffled}}": "shuffled"}
 fig, ax = plt.subplots()
 for letter, color in zip("ABC", plots.COLORS.values()):
-    lost = share_lost(kinds[letter])
+    lost = share_lost(kinds[letter]).tolist()
     ax.semilogx(range(1, 401), lost[1:401], color=color)
     ax.annotate(letter, (3, lost[3]), (0, 5), textcoords="offset points", color=color)
 ax.axhline(0.5, color="gray", linewidth=0.8)

@@ -13,7 +13,7 @@
 
 # %% statement
 r"""
-The mixture has classes with weights $\pi_k$ and means $m_k$, and one spread $s = {{S}}$ for all, which stays as it is. Write `em_step(x, weights, means)`:
+The mixture has classes with weights $\pi_k$ and means $m_k$, and one spread $s = {{SPREAD}}$ for all, which stays as it is. Write `em_step(x, weights, means)`:
 **one** step of EM. `x` has the shape `(n, numbers)`, `weights` `(classes,)`, `means` `(classes, numbers)`. Give the new weights and the new means.
 
 To keep a class from dying out, add {{EXTRA}} imaginary images to each class **when the weights are computed**, and none when the means are: with $N_k$ the sum
@@ -22,7 +22,7 @@ of the responsibilities of class $k$, its new weight is $(N_k + {{EXTRA}}) / (n 
 
 # %% draws
 def draws(rng):
-    return {"S": rng.choice([0.6, 0.8, 1.2, 1.5]), "EXTRA": rng.choice([0.5, 1.0, 2.0])}
+    return {"SPREAD": rng.choice([0.6, 0.8, 1.2, 1.5]), "EXTRA": rng.choice([0.5, 1.0, 2.0])}
 
 # %% given
 import torch
@@ -36,7 +36,7 @@ def em_step(x, weights, means):
 def em_step(x, weights, means):
     """The new weights (classes,) and the new means (classes, numbers) after one step of EM."""
     squared = (x[:, None] - means).square().sum(-1)
-    log_joint = torch.log(weights) - squared / (2 * S**2)
+    log_joint = torch.log(weights) - squared / (2 * SPREAD**2)
     share = torch.softmax(log_joint, dim=1)  # (n, classes)
     counts = share.sum(0)
     new_means = share.T @ x / counts[:, None]
@@ -65,7 +65,7 @@ def laws(seen, x, weights, means):
 import torch.distributions as td
 
 def em_step(x, weights, means):
-    log_px = td.Normal(means, S).log_prob(x.unsqueeze(1)).sum(-1) + weights.log()
+    log_px = td.Normal(means, SPREAD).log_prob(x.unsqueeze(1)).sum(-1) + weights.log()
     r = (log_px - log_px.logsumexp(1, keepdim=True)).exp()
     return (r.sum(0) + EXTRA) / (r.sum() + EXTRA * r.shape[1]), torch.einsum("nk,nd->kd", r, x) / r.sum(0)[:, None]
 
@@ -74,7 +74,7 @@ def em_step(x, weights, means):
     K = len(weights)
     counts, sums = torch.zeros(K).double(), torch.zeros_like(means).double()
     for one in x.double():
-        density = weights.double().log() - ((one - means.double()) ** 2).sum(1) / (2 * S * S)
+        density = weights.double().log() - ((one - means.double()) ** 2).sum(1) / (2 * SPREAD * SPREAD)
         p = torch.exp(density - density.max())
         p = p / p.sum()
         counts += p
@@ -118,10 +118,10 @@ def em_step(x, weights, means):
 
 # %% wrong: the two of the variance
 # hint: The squared distance is divided by s² and not by 2s²: the responsibilities come out too sharp.
-#- squared / (2 * S**2)
-#+ squared / S**2
+#- squared / (2 * SPREAD**2)
+#+ squared / SPREAD**2
 
 # %% wrong: s for its square
 # hint: The squared distance is divided by 2s. It is measured against the variance, s².
-#- squared / (2 * S**2)
-#+ squared / (2 * S)
+#- squared / (2 * SPREAD**2)
+#+ squared / (2 * SPREAD)

@@ -13,7 +13,7 @@
 
 # %% statement
 r"""
-In each of {{D}} dimensions, $z_j \sim \mathcal{N}(0, 1)$ and $x_j \mid z_j \sim \mathcal{N}(z_j, s^2)$ with $s = {{S}}$; the image is $x = 0$. Draw $z$ from the
+In each of {{D}} dimensions, $z_j \sim \mathcal{N}(0, 1)$ and $x_j \mid z_j \sim \mathcal{N}(z_j, s^2)$ with $s = {{NOISE}}$; the image is $x = 0$. Draw $z$ from the
 prior and weigh it with $w = p(x \mid z)$. The number of draws needed for a given accuracy is proportional to
 $r = \mathbb{E}[w^2] / \mathbb{E}[w]^2$.
 
@@ -23,7 +23,7 @@ will not get you there: that is the point. What is $r$ for one dimension, and ho
 
 # %% draws
 def draws(rng):
-    return {"D": rng.choice([20, 30, 50]), "S": rng.choice([0.1, 0.2, 0.3])}
+    return {"D": rng.choice([20, 30, 50]), "NOISE": rng.choice([0.1, 0.2, 0.3])}
 
 # %% given
 import torch
@@ -34,7 +34,7 @@ waste = {"predicted": ..., "log10_ratio": ...}
 # %% solution
 z = torch.linspace(-10, 10, 200_001, dtype=torch.float64)
 prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).exp() * (z[1] - z[0])
-w = torch.distributions.Normal(z, S).log_prob(torch.tensor(0.0).double()).exp()
+w = torch.distributions.Normal(z, NOISE).log_prob(torch.tensor(0.0).double()).exp()
 one = (prior * w**2).sum() / (prior * w).sum() ** 2
 waste = {"predicted": 5, "log10_ratio": (D * one.log10()).item()}
 
@@ -53,11 +53,11 @@ def laws(seen):
 
 # %% right: in closed form
 import math
-waste = {"predicted": 100, "log10_ratio": D * math.log10((1 + S**2) / (S * math.sqrt(2 + S**2)))}
+waste = {"predicted": 100, "log10_ratio": D * math.log10((1 + NOISE**2) / (NOISE * math.sqrt(2 + NOISE**2)))}
 
 # %% right: from draws in one dimension
 z = torch.randn(4_000_000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-w = torch.exp(-0.5 * (z / S) ** 2)
+w = torch.exp(-0.5 * (z / NOISE) ** 2)
 waste = {"predicted": 12.5, "log10_ratio": D * torch.log10((w**2).mean() / w.mean() ** 2)}
 
 # %% wrong: one dimension alone

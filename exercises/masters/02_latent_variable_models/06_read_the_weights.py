@@ -44,7 +44,7 @@ plots.style()
 kinds = {"{{fit}}": "fit", "{{shifted}}": "shifted", "{{wide}}": "wide"}
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.6))
 for ax, letter in zip(axes, "ABC"):
-    ax.bar(range(1, 51), shares(kinds[letter]), color=plots.COLORS["blue"])
+    ax.bar(range(1, 51), shares(kinds[letter]).tolist(), color=plots.COLORS["blue"])
     ax.set(title=letter, xlabel="draw, sorted")
 axes[0].set_ylabel("share of the weight")
 fig.tight_layout()

@@ -49,11 +49,10 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, logits):
-    free = logits.clone().requires_grad_()
-    value = answer(free)
+    free = logits[1:].clone().requires_grad_()
     at_prior = torch.logit(torch.tensor(PRIOR)).expand(1, 3)
-    return {"rate": value, "rate_of_the_prior": answer(at_prior), "rate_of_sure_bits": answer(torch.full((1, 1), 60.0)),
-            "gradient": gradients(value[1:], free)[0]}
+    return {"rate": answer(logits), "rate_of_the_prior": answer(at_prior), "rate_of_sure_bits": answer(torch.full((1, 1), 60.0)),
+            "gradient": gradients(answer(free), free)[0]}
 
 # %% laws
 def laws(seen, logits):

@@ -14,7 +14,7 @@
 # %% statement
 r"""
 Pixels have {{LEVELS}} grey levels, equally spaced from 0 to 1, both included. Give each level the mass that $\mathcal{N}(m, s^2)$ with
-$s = {{S}}$ puts nearer to it than to any other level. The lowest level also takes all that lies below it, the highest all that lies above.
+$s = {{WIDTH}}$ puts nearer to it than to any other level. The lowest level also takes all that lies below it, the highest all that lies above.
 
 Write `log_mass(x, mean)`: the log-probability of each image in nats, summed over pixels, for `x` and `mean` of shape `(batch, pixels)`; the
 values of `x` are levels. (The means lie near enough that no mass is smaller than $10^{-30}$; work in float64 where you subtract.)
@@ -22,7 +22,7 @@ values of `x` are levels. (The means lie near enough that no mass is smaller tha
 
 # %% draws
 def draws(rng):
-    return {"LEVELS": rng.choice([4, 5, 8, 16]), "S": rng.choice([0.15, 0.2, 0.25])}
+    return {"LEVELS": rng.choice([4, 5, 8, 16]), "WIDTH": rng.choice([0.15, 0.2, 0.25])}
 
 # %% given
 import torch
@@ -37,8 +37,8 @@ def log_mass(x, mean):
     """log p(x|z) over LEVELS grey levels, (batch,) nats."""
     half = 0.5 / (LEVELS - 1)
     x, mean = x.double(), mean.double()
-    upper = torch.special.ndtr((x + half - mean) / S)
-    lower = torch.special.ndtr((x - half - mean) / S)
+    upper = torch.special.ndtr((x + half - mean) / WIDTH)
+    lower = torch.special.ndtr((x - half - mean) / WIDTH)
     upper = torch.where(x > 1 - half, torch.ones_like(upper), upper)
     lower = torch.where(x < half, torch.zeros_like(lower), lower)
     return torch.log(upper - lower).sum(-1)
@@ -65,7 +65,7 @@ def laws(seen, x, mean, one):
 # %% right: from the distribution's cdf, with edges
 def log_mass(x, mean):
     edges = (torch.arange(1, LEVELS, dtype=torch.float64) - 0.5) / (LEVELS - 1)
-    below = torch.distributions.Normal(mean.double()[..., None], S).cdf(edges)
+    below = torch.distributions.Normal(mean.double()[..., None], WIDTH).cdf(edges)
     cdf = torch.cat([torch.zeros_like(below[..., :1]), below, torch.ones_like(below[..., :1])], -1)
     level = (x * (LEVELS - 1)).round().long()[..., None]
     return (cdf.gather(-1, level + 1) - cdf.gather(-1, level))[..., 0].log().sum(-1)
@@ -78,8 +78,8 @@ def log_mass(x, mean):
     for xs, ms in zip(x.tolist(), mean.tolist()):
         total = 0.0
         for a, m in zip(xs, ms):
-            top = 1.0 if a > 1 - h else 0.5 * (1 + math.erf((a + h - m) / S / math.sqrt(2)))
-            low = 0.0 if a < h else 0.5 * (1 + math.erf((a - h - m) / S / math.sqrt(2)))
+            top = 1.0 if a > 1 - h else 0.5 * (1 + math.erf((a + h - m) / WIDTH / math.sqrt(2)))
+            low = 0.0 if a < h else 0.5 * (1 + math.erf((a - h - m) / WIDTH / math.sqrt(2)))
             total += math.log(top - low)
         rows.append(total)
     return torch.tensor(rows)
@@ -87,7 +87,7 @@ def log_mass(x, mean):
 # %% wrong: the density
 # hint: This is a log-density. A level's probability is the mass over its bin, an integral of the density.
 def log_mass(x, mean):
-    return torch.distributions.Normal(mean, S).log_prob(x).sum(-1)
+    return torch.distributions.Normal(mean, WIDTH).log_prob(x).sum(-1)
 
 # %% wrong: no tails
 # hint: The tails are missing: what lies below 0 belongs to the lowest level, what lies above 1 to the highest.
@@ -110,7 +110,7 @@ def log_mass(x, mean):
 # hint: You multiplied the density at the level by the width of the bin. That is near the mass for narrow bins only, and it knows no tails.
 def log_mass(x, mean):
     width = torch.log(torch.tensor(1 / (LEVELS - 1)))
-    return (torch.distributions.Normal(mean, S).log_prob(x) + width).sum(-1)
+    return (torch.distributions.Normal(mean, WIDTH).log_prob(x) + width).sum(-1)
 
 # %% wrong: the tails the wrong way round
 # hint: The lowest level takes what lies *below* it and the highest what lies above. With you, one of them takes nearly all.
@@ -125,8 +125,8 @@ def log_mass(x, mean):
 #+ .mean(-1)
 
 # %% wrong: the variance for the spread
-# hint: You divided by the variance. A Gaussian is standardised by its standard deviation, `S`.
-#- (x + half - mean) / S)
-#+ (x + half - mean) / S**2)
-#- (x - half - mean) / S)
-#+ (x - half - mean) / S**2)
+# hint: You divided by the variance. A Gaussian is standardised by its standard deviation, `WIDTH`.
+#- (x + half - mean) / WIDTH)
+#+ (x + half - mean) / WIDTH**2)
+#- (x - half - mean) / WIDTH)
+#+ (x - half - mean) / WIDTH**2)

@@ -37,13 +37,13 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
 
 # %% inputs
 def inputs(rng):
-    return {"x": rng.uniform(0, 1, 4, 8), "eps": rng.normal(4, 2), "log_sigma": torch.tensor(rng.uniform(-1.2, -0.4)),
+    return {"x": rng.uniform(0, 1, 4, 8), "eps": rng.normal(4, 3), "log_sigma": torch.tensor(rng.uniform(-1.2, -0.4)),
             "seed": rng.integer(0, 10**6)}
 
 # %% probe
 def probe(answer, x, eps, log_sigma, seed):
     torch.manual_seed(seed)
-    first, second = torch.nn.Linear(8, 4), torch.nn.Linear(2, 8)
+    first, second = torch.nn.Linear(8, 6), torch.nn.Linear(3, 8)
 
     def encoder(x):
         mu, logvar = first(x).chunk(2, 1)

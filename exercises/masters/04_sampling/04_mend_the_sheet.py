@@ -9,7 +9,7 @@
 # answer: draw_images
 # returns: tensor
 # plant: 2
-# removes: vae_lib.vae.VAE.sample, vae_lib.likelihoods.Gaussian.sample
+# removes: vae_lib.vae.VAE.sample, vae_lib.likelihoods.Likelihood.sample
 
 # %% statement
 r"""
@@ -77,8 +77,8 @@ def draw_images(decoder, z_noise, x_noise, temperature):
 
 # %% wrong: the temperature on the pixels too
 # hint: The temperature also shrinks the pixels' noise. It belongs to z alone; the likelihood stays as it is.
-#- sigma * x_noise
-#+ temperature * sigma * x_noise
+#- x = mean + sigma
+#+ x = mean + temperature * sigma
 
 # %% wrong: no temperature
 # hint: The latents are drawn at temperature 1: `temperature` is not used for z.

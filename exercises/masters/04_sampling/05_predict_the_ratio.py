@@ -8,22 +8,22 @@
 # passage: Four against thirty
 # answer: variances
 # repeats: 1
-# tolerance: 1e-4, ratio 0.05
+# tolerance: 1e-4, ratio 0.012
 # removes:
 
 # %% statement
 r"""
 The chapter compares two estimates of $\frac{\mathrm d}{\mathrm d \mu} \mathbb{E}[z^2]$ at $\mu = \sigma = 1$: their variances are 4 and 30. Move to
-$\mu = {{MU}}$, with $\sigma = 1$ as before. How many times larger is the variance of the score-function estimate than that of the reparameterised
+$\mu = {{CENTRE}}$, with $\sigma = 1$ as before. How many times larger is the variance of the score-function estimate than that of the reparameterised
 one?
 
 *Predict* first: does the factor of 7.5 grow or shrink? Put `"grows"` or `"shrinks"` for `"predicted"`; a wrong prediction costs nothing. Then find
-the factor, by a formula or from enough draws that you trust it to 4 %, for `"ratio"`.
+the factor, by a formula or from enough draws that you trust it to 1 %, for `"ratio"`.
 """
 
 # %% draws
 def draws(rng):
-    return {"MU": rng.choice([0.0, 0.5, 2.0, 2.5, 3.0])}
+    return {"CENTRE": rng.choice([-2.5, -2.0, -1.5, 1.5, 2.0, 2.5])}
 
 # %% given
 import torch
@@ -33,7 +33,7 @@ variances = {"predicted": ..., "ratio": ...}
 
 # %% solution
 eps = torch.special.ndtri((torch.arange(400_000).double() + 0.5) / 400_000)
-z = MU + eps
+z = CENTRE + eps
 by_score = z.square() * eps
 by_path = 2 * z
 variances = {"predicted": "grows", "ratio": (by_score.var() / by_path.var()).item()}
@@ -53,11 +53,11 @@ def laws(seen):
     yield seen["ratio"] > 1, "the score-function estimate varies more here"
 
 # %% right: by the moments of the normal distribution
-variances = {"predicted": "shrinks", "ratio": (MU**4 + 14 * MU**2 + 15) / 4}
+variances = {"predicted": "shrinks", "ratio": (CENTRE**4 + 14 * CENTRE**2 + 15) / 4}
 
 # %% right: from draws
-z = torch.distributions.Normal(MU, 1.0).sample((2_000_000,))
-variances = {"predicted": "GROWS", "ratio": (z**2 * (z - MU)).var() / torch.tensor(4.0)}
+z = torch.distributions.Normal(CENTRE, 1.0).sample((2_000_000,))
+variances = {"predicted": "GROWS", "ratio": (z**2 * (z - CENTRE)).var() / torch.tensor(4.0)}
 
 # %% wrong: standard deviations
 # hint: You compared standard deviations. The ratio of the variances is its square.

@@ -50,10 +50,9 @@ def inputs(rng):
 # %% probe
 def probe(answer, x, logits, few):
     every = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
-    free = logits.clone().requires_grad_()
-    value = answer(x, free)
-    return {"value": value, "log_probability_of_all_strips_of_three_pixels": answer(every, few.expand(8, 3)),
-            "gradient": gradients(value, free)[0]}
+    free = logits[1:].clone().requires_grad_()
+    return {"value": answer(x, logits), "log_probability_of_all_strips_of_three_pixels": answer(every, few.expand(8, 3)),
+            "gradient": gradients(answer(x[1:], free), free)[0]}
 
 # %% laws
 def laws(seen, x, logits, few):

@@ -1,4 +1,4 @@
-"""Exercises: right answers pass, wrong ones get their hint, anything else gets a sentence; derived files are in step."""
+"""Exercises: right answers pass, wrong ones get their hint, anything else gets a sentence; derived files in step."""
 
 import itertools
 import json
@@ -24,7 +24,8 @@ from vae_lib.exercises.task import Rng, Task, apply_edits, bank
 
 ROOT = Path(__file__).parents[1]
 SEEDS = ("public", *(os.environ.get("EXERCISE_SEEDS") or " ".join(secrets.token_hex(8) for _ in range(3))).split())
-TASKS = {f"{folder.name}/{name}": task for folder in make_exercises.chapters() for name, task in make_exercises.tasks(folder).items()}
+TASKS = {f"{folder.name}/{name}": task for folder in make_exercises.chapters()
+         for name, task in make_exercises.tasks(folder).items()}
 MARKED = [key for key, task in TASKS.items() if not task.by_hand]
 TALLY = {"tasks": len(TASKS), "editions": len(SEEDS), "right_variants": 0, "right_accepted": 0, "wrong_variants": 0,
          "wrong_caught": 0, "wrong_with_their_hint": 0, "seeds": SEEDS[1:]}
@@ -135,7 +136,8 @@ def test_two_mistakes_at_once_never_pass(key):
         except Exception:  # the two do not fit together
             continue
         observed = probing.observe(judge.space["probe"], answer, inputs, task.answer, task.returns)
-        if all("seen" in got and not mismatches(got["seen"], want, judge.tolerance) for got, want in zip(observed, expected)):
+        if all("seen" in got and not mismatches(got["seen"], want, judge.tolerance)
+               for got, want in zip(observed, expected)):
             passed.append((a.name, b.name))
     assert not passed
 
@@ -196,7 +198,7 @@ def test_quizzes_explain_every_option():
         for question in questions:
             assert sum(option.get("right", False) for option in question["option"]) == 1
             assert len(question["option"]) >= 3 and all(len(option["why"]) > 30 for option in question["option"])
-        places = [[k for k, option in enumerate(q["option"]) if option.get("right")][0] for q in questions]
+        places = [next(k for k, option in enumerate(q["option"]) if option.get("right")) for q in questions]
         assert len(set(places)) > 1, "the right option always stands in the same place"
 
 
@@ -215,7 +217,7 @@ def loop(*args):
 
 def stubborn(*args):
     while threading.current_thread().ident not in RELEASED:
-        try:
+        try:  # noqa: SIM105
             time.sleep(0.01)
         except BaseException:  # it does not let itself be stopped
             pass
@@ -266,16 +268,21 @@ HOSTILE = {
     "nothing": None, "an ellipsis": ..., "a number": 3.0, "a text": "kl", "a list": [1, 2], "a tensor": torch.ones(3),
     "a class": int, "a module": torch.nn.Linear(2, 2), "a generator": endless(), "an evil object": Evil(),
     "returns None": lambda *a: None, "returns a text": lambda *a: "12", "returns itself": lambda *a: Evil(),
-    "returns a generator": lambda *a: endless(), "returns a function": lambda *a: loop, "returns a dict": lambda *a: {"a": 1},
-    "returns complex": lambda mu, s: torch.complex(mu, s).sum(-1), "returns sparse": lambda mu, s: mu.sum(-1).to_sparse(),
+    "returns a generator": lambda *a: endless(), "returns a function": lambda *a: loop,
+    "returns a dict": lambda *a: {"a": 1},
+    "returns complex": lambda mu, s: torch.complex(mu, s).sum(-1),
+    "returns sparse": lambda mu, s: mu.sum(-1).to_sparse(),
     "returns meta": lambda mu, s: mu.sum(-1).to("meta"), "returns NaN": lambda mu, s: mu.sum(-1) * float("nan"),
     "returns infinity": lambda mu, s: mu.sum(-1) / 0, "returns integers": lambda mu, s: mu.sum(-1).long(),
     "returns booleans": lambda mu, s: mu.sum(-1) > 0, "returns numpy": lambda mu, s: mu.detach().numpy().sum(-1),
     "returns too much": lambda mu, s: torch.zeros(10**6), "returns empty": lambda mu, s: torch.zeros(0),
-    "returns a scalar": lambda mu, s: mu.sum(), "returns more dimensions": lambda mu, s: mu, "returns two": lambda mu, s: (mu, s),
-    "returns strings in numpy": lambda mu, s: np.array(["a"]), "raises": raising, "raises without words": mute, "recurses": deep,
+    "returns a scalar": lambda mu, s: mu.sum(),
+    "returns more dimensions": lambda mu, s: mu, "returns two": lambda mu, s: (mu, s),
+    "returns strings in numpy": lambda mu, s: np.array(["a"]),
+    "raises": raising, "raises without words": mute, "recurses": deep,
     "leaves": lambda *a: sys.exit(1), "interrupts": lambda *a: (_ for _ in ()).throw(KeyboardInterrupt), "loops": loop,
-    "wants other arguments": lambda: 1, "changes its inputs": changing, "changes PyTorch": patching, "float64": lambda mu, s: mu.double().sum(-1),
+    "wants other arguments": lambda: 1, "changes its inputs": changing,
+    "changes PyTorch": patching, "float64": lambda mu, s: mu.double().sum(-1),
     "prints": lambda mu, s: print("x" * 10**6) or mu.sum(-1), "will not stop": stubborn,
 }
 
@@ -298,7 +305,8 @@ def test_anything_handed_in_gets_a_sentence(what, monkeypatch, capsys):
     RELEASED.update(thread.ident for thread in threading.enumerate())
 
 
-@pytest.mark.parametrize("arguments", [(), ("no such task", None), ("other_prior",), ("other_prior", 1, 2), (None, None), (3, 4)])
+@pytest.mark.parametrize("arguments", [(), ("no such task", None), ("other_prior",), ("other_prior", 1, 2),
+                                       (None, None), (3, 4)])
 def test_a_check_called_wrongly_gets_a_sentence(arguments):
     try:
         reply = Sheet("05_first_vae").check(*arguments)
@@ -312,8 +320,9 @@ def test_a_check_called_wrongly_gets_a_sentence(arguments):
 def test_values_of_other_kinds_get_a_sentence(key):
     task = TASKS[key]
     sheet = Sheet(task.chapter)
-    for thing in (None, ..., 1, "x", [], {}, {"predicted": "a", "measured": None}, torch.ones(2), Evil(), endless(), float("nan"),
-                  {"predicted": 0.5, "measured": float("nan")}, lambda *a: None, lambda *a: "x", lambda *a: torch.zeros(2, 3, 4)):
+    for thing in (None, ..., 1, "x", [], {}, {"predicted": "a", "measured": None}, torch.ones(2), Evil(),
+                  endless(), float("nan"), {"predicted": 0.5, "measured": float("nan")}, lambda *a: None,
+                  lambda *a: "x", lambda *a: torch.zeros(2, 3, 4)):
         reply = sheet.check(task.name, thing)
         assert not reply.passed and "fault of the course" not in reply.verdict.sentence, reply
 

@@ -2,12 +2,12 @@
 
 exercises/masters/NN_chapter/*.py and quiz.toml -> exercises/NN_chapter.ipynb (the learner's notebook),
 exercises/NN_chapter_solutions.ipynb, book/exercises_NN_chapter.md and book/solutions_NN_chapter.md (the pages),
-vae_lib/exercises/bank/NN_chapter.txt (what the checks need). `--check` writes nothing and fails where one is out of date.
+vae_lib/exercises/bank/NN_chapter.txt (what the checks need). `--check` writes nothing and fails where one is out of
+date.
 """
 
 import base64
 import json
-import re
 import sys
 import tomllib
 
@@ -78,8 +78,8 @@ def packed(draws):
 def facts(task):
     """One line above a statement."""
     points = "1 point" if task.points == 1 else f"{task.points} points"
-    return (f"{KINDS[task.kind].capitalize()} · {DIFFICULTY[task.difficulty]} · about {task.minutes} minutes · {points}"
-            f"{' (by hand)' if task.by_hand else ''}. *Goal:* {task.goal}.")
+    return (f"{KINDS[task.kind].capitalize()} · {DIFFICULTY[task.difficulty]} · about {task.minutes} minutes · "
+            f"{points}{' (by hand)' if task.by_hand else ''}. *Goal:* {task.goal}.")
 
 
 def quiz_text(questions):
@@ -94,18 +94,19 @@ def quiz_text(questions):
 
 
 INTRO = """\
-Write your answer into the cell under a statement, run it, then run the cell with `sheet.check`. In a second or less it says what
-is right, what is wrong, and which mistake it looks like. It draws new inputs each time, needs no network and no account, and counts
-nothing against you: check as often as you like.
+Write your answer into the cell under a statement, run it, then run the cell with `sheet.check`. In a second or less it
+says what is right, what is wrong, and which mistake it looks like. It draws new inputs each time, needs no network and
+no account, and counts nothing against you: check as often as you like.
 
 Some cells give names that a task needs. Leave those as they are, and keep the names of the answers.
 """
 HAND_IN = """\
-`sheet.report()` writes two files beside this notebook, one to look at (HTML) and one for programs (JSON). The report is for
-learning and proves nothing: where marks are given, the teacher runs your notebook again.
+`sheet.report()` writes two files beside this notebook, one to look at (HTML) and one for programs (JSON). The report is
+for learning and proves nothing: where marks are given, the teacher runs your notebook again.
 
-**In Colab**, what you change is lost when you close the tab. Choose *File → Save a copy in Drive* before you begin. To hand in,
-choose *File → Download → Download .ipynb* and upload that file where your teacher says. In Jupyter, save and hand in the `.ipynb`.
+**In Colab**, what you change is lost when you close the tab. Choose *File → Save a copy in Drive* before you begin. To
+hand in, choose *File → Download → Download .ipynb* and upload that file where your teacher says. In Jupyter, save and
+hand in the `.ipynb`.
 """
 
 
@@ -123,7 +124,8 @@ def notebook(folder, index, seed="public", solved=False, edition="public"):
              ("code", "sheet", _sheet(name, found, index, seed, edition))]
     for number, (key, task) in enumerate(found.items(), 1):
         draws = task.draw(seed)
-        body = [f"## {number}. {task.title}", facts(task), f"*Read again:* [{task.passage}]({index.link(page, anchor(task))})",
+        body = [f"## {number}. {task.title}", facts(task),
+                f"*Read again:* [{task.passage}]({index.link(page, anchor(task))})",
                 converter.convert(task.statement(draws))]
         cells.append(("md", f"{key}-statement", "\n\n".join(body)))
         if given := task.given(draws):
@@ -135,12 +137,13 @@ def notebook(folder, index, seed="public", solved=False, edition="public"):
             cells.append(("code", f"{key}-answer", task.filled(answer, draws)))
             cells.append(("code", f"{key}-check", f'sheet.check("{key}", {task.answer})'))
     if solved:
-        cells.append(("code", "all", "assert all(row['last'] == 'right' for row in sheet.results.values())\nsheet.results"))
+        cells.append(("code", "all", "assert all(row['last'] == 'right' for row in sheet.results.values())\n"
+                      "sheet.results"))
     else:
         cells += [("md", "report", "## What you have done\n\n" + HAND_IN), ("code", "report-write", "sheet.report()")]
         if questions := quiz(folder):
-            cells.append(("md", "quiz", "## Questions to check yourself\n\nOpen an option to read what is right or wrong about "
-                          "it.\n\n" + converter.convert(quiz_text(questions))))
+            cells.append(("md", "quiz", "## Questions to check yourself\n\nOpen an option to read what is right "
+                          "or wrong about it.\n\n" + converter.convert(quiz_text(questions))))
     made = [_cell(kind, f"{name[:2]}-{key.replace('_', '-')}", text) for kind, key, text in cells]
     made.insert(1, install_cell(index.repository))
     book = nbformat.v4.new_notebook(cells=made, metadata={
@@ -178,12 +181,13 @@ def exercise_page(folder, index):
     name, found = folder.name, tasks(folder)
     number, title = int(name[:2]), index.titles[f"chapters/{name}"].split(". ", 1)[-1]
     points = sum(task.points for task in found.values())
-    lines = [f"% made by tools/make_exercises.py from exercises/masters/{name}: edit there", "", f"(ex-{name.replace('_', '-')})=",
+    lines = [f"% made by tools/make_exercises.py from exercises/masters/{name}: edit there", "",
+             f"(ex-{name.replace('_', '-')})=",
              f"# Exercises of chapter {number}", "",
              f"{len(found)} tasks on {{doc}}`{title} <../chapters/{name}>`, {points} points, about "
-             f"{sum(task.minutes for task in found.values())} minutes. They are done in a notebook, `exercises/{name}.ipynb`: the "
-             f"buttons above open or download it. Its checks say what is right, what is wrong, and which mistake it looks like. "
-             f"The answers are in {{doc}}`solutions_{name}`.", ""]
+             f"{sum(task.minutes for task in found.values())} minutes. They are done in a notebook, "
+             f"`exercises/{name}.ipynb`: the buttons above open or download it. Its checks say what is right, what is "
+             f"wrong, and which mistake it looks like. The answers are in {{doc}}`solutions_{name}`.", ""]
     for place, task in enumerate(found.values(), 1):
         lines += [f"## {place}. {task.title}", "", facts(task) + f" *Read again:* {_passage(name, task)}.", "",
                   task.statement(task.draw()), ""]
@@ -202,8 +206,8 @@ def solution_page(folder, index):
     name, found = folder.name, tasks(folder)
     lines = [f"% made by tools/make_exercises.py from exercises/masters/{name}: edit there", "",
              f"# Solutions of chapter {int(name[:2])}", "",
-             f"Try the {{doc}}`exercises <exercises_{name}>` first. Each solution below is executed with its check by the tests of "
-             "the course. The constants are those of the public notebook; a class has others.", ""]
+             f"Try the {{doc}}`exercises <exercises_{name}>` first. Each solution below is executed with its check by "
+             "the tests of the course. The constants are those of the public notebook; a class has others.", ""]
     for place, task in enumerate(found.values(), 1):
         draws = task.draw()
         lines += [f"## {place}. {task.title}", ""]

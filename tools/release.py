@@ -3,7 +3,8 @@
     python tools/release.py --seed SECRET --chapter 05_first_vae --out FOLDER
 
 writes FOLDER/student/05_first_vae.ipynb (to hand out), FOLDER/teacher/05_first_vae.json (to keep: probe inputs and what
-the reference answers) and FOLDER/environment/vae_lib (the library of the grading sandbox, without what the tasks ask for).
+the reference answers) and FOLDER/environment/vae_lib (the library of the grading sandbox, without what the tasks ask
+for).
 """
 
 import argparse
@@ -94,8 +95,8 @@ class Edition:
             graded = (part == "check" and not task.by_hand) or (solution and task.by_hand)
             if part == "check" and task.by_hand:
                 continue
-            marks = {"grade_id": f"{task.name}-{part}", "schema_version": 3, "locked": not solution, "solution": solution,
-                     "grade": graded, "task": False}
+            marks = {"grade_id": f"{task.name}-{part}", "schema_version": 3, "locked": not solution,
+                     "solution": solution, "grade": graded, "task": False}
             cell.metadata["nbgrader"] = marks | ({"points": task.points} if graded else {})
         return book
 
@@ -103,8 +104,9 @@ class Edition:
         """What the teacher keeps, as plain data."""
         rows = []
         for name, task in self.tasks.items():
-            row = {"name": name, "title": task.title, "points": task.points, "answer": task.answer, "by_hand": task.by_hand,
-                   "draws": task.draw(self.seed), "planted": [one.name for one in task.planted(self.seed)]}
+            row = {"name": name, "title": task.title, "points": task.points, "answer": task.answer,
+                   "by_hand": task.by_hand, "draws": task.draw(self.seed),
+                   "planted": [one.name for one in task.planted(self.seed)]}
             if not task.by_hand:
                 inputs = self.inputs(name)
                 row |= {"inputs": [json.loads(probing.encode(one)) for one in inputs],
@@ -148,7 +150,8 @@ def prune(source, target, removes):
         lines = text.split("\n")
         indent = " " * (node.col_offset + 4)
         first = node.body[0].lineno - 1
-        lines[first:node.end_lineno] = [f'{indent}raise NotImplementedError("{symbol} is not in the graded environment")']
+        lines[first:node.end_lineno] = [
+            f'{indent}raise NotImplementedError("{symbol} is not in the graded environment")']
         path.write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -173,7 +176,8 @@ class Sheet:
 
 def main(chapter, seed, out, root=ROOT):
     if len(seed) < SHORTEST:
-        print(f"note: the seed has {len(seed)} letters; one of {SHORTEST} or more, that nobody can guess, keeps the probes secret")
+        print(f"note: the seed has {len(seed)} letters; one of {SHORTEST} or more, that nobody can guess, keeps the "
+              "probes secret")
     edition, out = Edition(chapter, seed, root), Path(out)
     for part in ("student", "teacher"):
         (out / part).mkdir(parents=True, exist_ok=True)
@@ -181,8 +185,8 @@ def main(chapter, seed, out, root=ROOT):
     (out / "teacher" / f"{chapter}.json").write_text(json.dumps(edition.record(), indent=1, ensure_ascii=False) + "\n",
                                                      encoding="utf-8")
     prune(root / "vae_lib", out / "environment" / "vae_lib", edition.removes)
-    print(f"edition {edition.name} of {chapter}: {len(edition.tasks)} tasks. Hand out {out}/student; keep {out}/teacher to yourself; "
-          f"grade with {out}/environment first on PYTHONPATH")
+    print(f"edition {edition.name} of {chapter}: {len(edition.tasks)} tasks. Hand out {out}/student; keep "
+          f"{out}/teacher to yourself; grade with {out}/environment first on PYTHONPATH")
 
 
 if __name__ == "__main__":

@@ -198,8 +198,8 @@ def _relation(a, b, allowed, label):
     clear = b.abs() > 0.05 * b.abs().max()
     ratio = (a[clear] / b[clear]).median()
     if near(a, ratio * b) and abs(ratio - 1) > 0.01:
-        return f"The {label} is {ratio:.4g} times what it should be, for every input: look for a factor that is missing " \
-               "or too many (½, a square, a sum where a mean is meant or the other way round)."
+        return f"The {label} is {ratio:.4g} times what it should be, for every input: look for a factor that is " \
+               "missing or too many (½, a square, a sum where a mean is meant or the other way round)."
     shift = (a - b).median()
     if near(a, b + shift):
         return f"The {label} is off by the same amount, {shift:.4g}, for every input: a term that does not depend on " \

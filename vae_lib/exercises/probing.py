@@ -16,7 +16,8 @@ import traceback
 import numpy as np
 import torch
 
-__all__ = ["LIMIT", "MIME", "Guard", "Problem", "choice", "decode", "encode", "gradients", "number", "observe", "plain", "send"]
+__all__ = ["HELPERS", "LIMIT", "MIME", "Guard", "Problem", "choice", "decode", "encode", "gradients", "number",
+           "observe", "plain", "send"]
 
 MIME = "application/x-probe+json"
 LIMIT = 4.0  # seconds that an answer may take, all probes together
@@ -74,7 +75,7 @@ class Guard:
         for one, copy in before:
             if one.shape != copy.shape or not torch.equal(one.detach(), copy):
                 raise Problem("changed", f"`{self.name}` changes the tensors that it is given. Whoever calls it still "
-                                         "needs them: work on new tensors (avoid `x += …`, `x[…] = …`, `x.add_(…)`).")
+                                         "needs them: work on new tensors (avoid `x += …`, `x[…] = …`, `x.add_`).")
         if self.returns == ["anything"]:
             return result
         if len(self.returns) == 1:
@@ -119,7 +120,8 @@ def plain(value, budget=None):
         tensor = torch.as_tensor(value).detach()
         budget[0] -= tensor.numel()
         if budget[0] < 0:
-            raise Problem("size", f"The answer holds a tensor of shape {tuple(tensor.shape)}, much larger than expected.")
+            raise Problem("size", f"The answer holds a tensor of shape {tuple(tensor.shape)}, much larger than "
+                                  "expected.")
         if tensor.device.type == "meta":
             raise Problem("device", "The answer holds a tensor on the device meta, which has no values.")
         flat = tensor.cpu().to_dense().reshape(-1)

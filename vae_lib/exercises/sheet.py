@@ -61,7 +61,8 @@ class Reply:
             rows.append(f"<strong>{text}</strong>" if kind == "head" else text)
         if not self.passed and self.where:
             where = html.escape(self.where)
-            rows.append("Read again: " + (f'<a href="{html.escape(self.link)}">{where}</a>.' if self.link else where + "."))
+            place = f'<a href="{html.escape(self.link)}">{where}</a>' if self.link else where
+            rows.append(f"Read again: {place}.")
         return f'<div style="border-left: 4px solid {color}; padding-left: 0.8em">{"<br>".join(rows)}</div>'
 
 
@@ -129,7 +130,8 @@ class Sheet:
                    "written": datetime.now(UTC).isoformat(timespec="seconds"),
                    "points": sum(row["points"] for row in rows),
                    "of": sum(row["of"] for row in rows if not row["marked_by_hand"]), "tasks": rows}
-        target.with_suffix(".json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
+        target.with_suffix(".json").write_text(text, encoding="utf-8")
         target.with_suffix(".html").write_text(_page(summary), encoding="utf-8")
         print(f"{summary['points']} of {summary['of']} points; written: {target.name}.html and {target.name}.json")
         print(LEARNING)

@@ -24,7 +24,7 @@ BUDGET = ("VAE_LIB_BUDGET", "VAE_LIB_DATA")  # environment variables that change
 
 
 def library_hash(root=ROOT):
-    """A hash of all that the chapters use of vae_lib: code, claims, recipes, weights, data, widgets; no exercises."""
+    """A hash of what the chapters use of vae_lib: code, claims, recipes, weights, data, widgets; no exercises."""
     digest = hashlib.sha256()
     for path in sorted((root / "vae_lib").rglob("*")):
         relative = path.relative_to(root / "vae_lib").parts

@@ -42,10 +42,12 @@ def numbers_needed(eigenvalues):
 
 # %% inputs
 def inputs(rng):
-    n = rng.integer(20, 60)
-    steep = rng.uniform(0.5, 2.0)
-    values = torch.arange(1, n + 1).float() ** -steep * (0.5 + rng.uniform(0, 1, n))
-    return {"eigenvalues": values.sort().values * rng.uniform(1, 50)}
+    while True:  # until no share of the error lies so near to the limit that rounding decides
+        n, steep = rng.integer(20, 60), rng.uniform(0.5, 2.0)
+        values = (torch.arange(1, n + 1).float() ** -steep * (0.5 + rng.uniform(0, 1, n))).sort().values
+        shares = values.double().cumsum(0) / values.double().sum()
+        if (shares - PERCENT / 100).abs().min() > 1e-3:
+            return {"eigenvalues": values * rng.uniform(1, 50)}
 
 # %% probe
 def probe(answer, eigenvalues):

@@ -235,3 +235,51 @@ def test_batches_hold_every_image_once():
     assert [len(part) for part in parts] == [4, 4, 2]
     assert sorted(torch.cat(parts).tolist()) == x.tolist() and torch.cat(parts).tolist() != x.tolist()
     assert torch.cat(list(data.batches(x, 4, shuffle=False))).tolist() == x.tolist()
+
+
+# Augmentation
+
+def assert_augments_a_share(augment):
+    """A share of the images is changed, the others are as they were, and the second channel tells which."""
+    torch.manual_seed(0)
+    images = data.load("mnist", "test").images[:2000]
+    x = augment(images)
+    assert x.shape == (2000, 2, 28, 28) and x.dtype == torch.float32 and x.min() >= 0 and x.max() <= 1
+    flag = x[:, 1].flatten(1)
+    assert set(flag.unique().tolist()) == {0.0, 1.0} and (flag.amin(1) == flag.amax(1)).all()
+    assert_mean(flag[:, 0], 0.5)
+    same = (x[:, 0] == images[:, 0] / 255).flatten(1).all(1)
+    assert torch.equal(same, flag[:, 0] == 0), "the flag does not tell what was changed"
+    # small maps keep the ink: sizes differ by a tenth at most, to both sides alike
+    ink = x[:, 0].flatten(1).sum(1) / (images[:, 0] / 255).flatten(1).sum(1)
+    assert 0.95 < ink.mean() < 1.1 and ink.min() > 0.6 and ink.max() < 1.5
+
+
+def test_augmentation_changes_a_share_of_the_images_and_tells_which():
+    assert_augments_a_share(data.augment)
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda images: data.augment(images, share=1.0),
+    lambda images: data.augment(images).flip(1),
+    lambda images: torch.cat([data.augment(images, share=1.0)[:, :1], data.augment(images)[:, 1:]], 1),
+    lambda images: data.augment(images, size=0.6),
+], ids=["all", "channels swapped", "flags of other images", "half the size"])
+def test_the_law_of_augmentation_refuses(wrong):
+    with pytest.raises(AssertionError):
+        assert_augments_a_share(wrong)
+
+
+def test_without_change_augmentation_is_the_image_up_to_rounding():
+    images = data.load("mnist", "test").images[:100]
+    x = data.augment(images, share=1.0, angle=0.0, size=0.0, shear=0.0)
+    torch.testing.assert_close(x[:, :1], images / 255, atol=1e-5, rtol=0)  # bilinear weights in float32
+
+
+def test_augmented_images_are_drawn_and_their_flags_kept():
+    torch.manual_seed(0)
+    x = data.augmented_binarized(data.load("mnist", "test").images[:200])
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+    assert (x[:, 1].flatten(1).amin(1) == x[:, 1].flatten(1).amax(1)).all()
+    grey = torch.full((20_000, 1, 1, 1), 0.3)
+    assert_mean(data.augmented_binarized(grey.expand(-1, 1, 3, 3))[:, 0, 1, 1], 0.3, dim=0)

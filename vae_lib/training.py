@@ -118,7 +118,7 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
                        disable=not progress or distributed.rank() > 0, mininterval=0.5, ncols=90,
                        bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed} {postfix}")
             for epoch in range(len(run["history"]), epochs):
-                if (patience and run["stale"] >= patience) or (seconds and time.perf_counter() - began > seconds):
+                if patience and run["stale"] >= patience:
                     break
                 last = epoch + 1 == epochs
                 row = {"epoch": epoch + 1} | _epoch(step, source, order, bar, checkpoint)
@@ -130,8 +130,11 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
                 run["history"].append(row)
                 bar.set_postfix_str(f"epoch {epoch + 1}: " + (f"{row['validation']:.1f} (validation)"
                                                               if "validation" in row else f"{row['train']:.1f}"))
-                if checkpoint and (last or (epoch + 1) % checkpoint_every == 0):
+                late = bool(seconds) and distributed.any_of(time.perf_counter() - began > seconds)
+                if checkpoint and (last or late or (epoch + 1) % checkpoint_every == 0):
                     _save(checkpoint, settings, step, order, run)
+                if late:
+                    break
             bar.close()
             flat.values.copy_(run["best"]["values"] if run["best"] else step.average)
         finally:
@@ -196,6 +199,7 @@ class _Step:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # three steps, in which libraries choose their kernels
             for _ in range(3):
+                self.source.first.zero_()  # there may be no second batch
                 self(self.source.next_batch(), self.source.batch_size)
         torch.cuda.current_stream().wait_stream(stream)
         self.graph = torch.cuda.CUDAGraph()
@@ -307,7 +311,7 @@ class _Resident:
         self.order.copy_(torch.randperm(self.images, generator=order))
         self.first.zero_()
 
-    def batches(self):
+    def batches(self, workers=0):
         """This process's part of every batch, and how many images the whole batch has."""
         for index in self.order.split(self.batch_size):
             yield self.x.index_select(0, distributed.share(index)), len(index)
@@ -333,15 +337,21 @@ class _Streamed:
 
     def begin(self, order):
         self.order = torch.randperm(self.images, generator=order)
+        # the loader seeds its workers: by the run's order, and without a number of the training's
+        self.generator = torch.Generator().manual_seed(order.initial_seed() + int(self.order[0]))
 
-    def batches(self):
+    def batches(self, workers=None):
+        workers = self.workers if workers is None else workers
         parts = self.order.split(self.batch_size)
-        loader = torch.utils.data.DataLoader(
-            self.dataset, batch_sampler=[distributed.share(part).tolist() for part in parts],
-            num_workers=self.workers, collate_fn=_images_of, pin_memory=self.device.type == "cuda",
+        shares = [distributed.share(part).tolist() for part in parts]
+        loader = iter(torch.utils.data.DataLoader(
+            self.dataset, batch_sampler=[share for share in shares if share], generator=self.generator,
+            num_workers=workers, collate_fn=_images_of, pin_memory=self.device.type == "cuda",
             # "spawn" is what macOS and Windows do, and the only way that is safe after CUDA has started
-            multiprocessing_context="spawn" if self.workers else None)
-        for batch, part in zip(loader, parts, strict=True):
+            multiprocessing_context="spawn" if workers else None))
+        for share, part in zip(shares, parts, strict=True):
+            # of a last batch smaller than the number of processes, some get nothing
+            batch = next(loader) if share else torch.empty(0)
             yield batch.to(self.device, non_blocking=True), len(part)
 
 
@@ -451,7 +461,7 @@ def _look(model, source, draw, loss, order):
         return
     state, training = order.get_state(), model.training
     source.begin(order)
-    batch, _ = next(iter(source.batches()))
+    batch, _ = next(iter(source.batches(workers=0)))  # not worth their start
     order.set_state(state)
     with _own_random_numbers(next(model.parameters()).device, 0):
         model.eval()
@@ -487,8 +497,12 @@ def _report(step, k, done, images, bar, checkpoint):
     """Now and then read what the device counted."""
     bar.update()
     if k % READ_EVERY == READ_EVERY - 1 or done == images:
-        if distributed.any_of(step.first_bad >= 0):
-            raise NonFiniteLoss(_why(step.first_bad.item(), step, checkpoint))
+        # the processes stop together, with the earliest step: a bad gradient reaches the others one step later
+        bad = min((first for first in distributed.gather(step.first_bad.item()) if first >= 0), default=-1)
+        if bad < 0 and done == images and not step.flat.values.isfinite().all():
+            bad = step.number.item() - 1  # a finite loss may have a gradient that is not
+        if bad >= 0:
+            raise NonFiniteLoss(_why(bad, step, checkpoint))
         bar.set_postfix_str(f"{step.total.item() * distributed.world() / done:.1f}", refresh=False)
 
 
@@ -497,7 +511,7 @@ def _why(number, step, checkpoint):
     if checkpoint:
         kept = (f". The last good checkpoint is {checkpoint}" if Path(checkpoint).exists()
                 else f". There is no checkpoint {checkpoint} yet")
-    return (f"the loss is not finite at step {number} (learning rate {step.rates[max(number, 0)].item():.2g}). Likely "
+    return (f"the loss is not finite at step {number} (learning rate {step.rates[number].item():.2g}). Likely "
             "causes: a learning rate that is too high (try a tenth, or warmup_steps=500); an unbounded logvar or log σ "
             "(clip=100, or bound it); log(0) or 0/0 in your loss; NaN in the data" + kept)
 

@@ -167,14 +167,14 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_leaves_nothing_else(tmp_path, 
         fit(checkpoint=tmp_path / "run")
     monkeypatch.undo()
     assert "the one written before is untouched" in str(error.value)
-    assert (tmp_path / "run").read_bytes() == before and os.listdir(tmp_path) == ["run"]
+    assert (tmp_path / "run").read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["run"]
     assert_same(fit(checkpoint=tmp_path / "run"), fit())
 
 
 def test_what_a_kill_left_behind_is_cleared_away(tmp_path):
     (tmp_path / "run.partial").write_bytes(b"half a checkpoint")
     assert_same(fit(checkpoint=tmp_path / "run"), fit())
-    assert os.listdir(tmp_path) == ["run"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 # Killed
@@ -371,7 +371,8 @@ def step_of(precision="fp16"):
     model = One()
     cpu = torch.device("cpu")
     source = training._Resident(torch.ones(4, 1), 4, cpu)
-    return training._Step(model, Flat(model), lambda m, x, s: m.w * x[:, 0], None, source, [0.1] * 9, cpu, betas=(0.9, 0.999), weight_decay=0.0, ema=None, clip=None, precision=precision)
+    return training._Step(model, Flat(model), lambda m, x, s: m.w * x[:, 0], None, source, [0.1] * 9, cpu,
+                          betas=(0.9, 0.999), weight_decay=0.0, ema=None, clip=None, precision=precision)
 
 
 def test_the_loss_scale_halves_at_an_overflow_and_doubles_after_2000_good_steps():

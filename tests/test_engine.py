@@ -167,14 +167,14 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_leaves_nothing_else(tmp_path, 
         fit(checkpoint=tmp_path / "run")
     monkeypatch.undo()
     assert "the one written before is untouched" in str(error.value)
-    assert (tmp_path / "run").read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run").read_bytes() == before and list(tmp_path.iterdir()) == [tmp_path / "run"]
     assert_same(fit(checkpoint=tmp_path / "run"), fit())
 
 
 def test_what_a_kill_left_behind_is_cleared_away(tmp_path):
     (tmp_path / "run.partial").write_bytes(b"half a checkpoint")
     assert_same(fit(checkpoint=tmp_path / "run"), fit())
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "run"]
 
 
 # Killed

@@ -13,7 +13,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,\
 WORKFLOWS = $(wildcard .github/workflows/*.yml)
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help setup notebooks check-notebooks execute book serve test lint lock doctor configure clean
+.PHONY: help setup notebooks check-notebooks exercises release execute book serve test lint lock bench gpu doctor \
+  configure clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,6 +36,12 @@ notebooks: $(STAMP)  ## derive chapters/*.ipynb from chapters/*.md
 
 check-notebooks: $(STAMP)
 	@$(RUN) tools/make_notebooks.py --check
+
+exercises: $(STAMP)  ## derive notebooks, pages and checks from exercises/masters
+	@$(RUN) tools/make_exercises.py
+
+release: $(STAMP)  ## make release SEED=secret CHAPTER=05_first_vae: a class's own edition
+	@$(RUN) tools/release.py --seed "$(SEED)" --chapter "$(CHAPTER)"
 
 execute: check-notebooks  ## execute the notebooks that changed
 	@$(RUN) tools/execute.py
@@ -63,6 +70,12 @@ lock: $(STAMP)  ## resolve requirements.lock anew from pyproject.toml
 
 doctor:  ## what this machine lacks, and how to install it
 	@$(PYTHON) tools/doctor.py
+
+bench: $(STAMP)  ## all benchmarks on this machine; results go to benchmarks/results
+	$(RUN) benchmarks/bench.py
+
+gpu:  ## what waits for a GPU, in pieces of under 10 minutes: run it again until it says that all is done
+	@PYTHONPATH=. $(if $(wildcard $(RUN)),$(RUN),$(PYTHON)) benchmarks/bench.py --device cuda
 
 configure: $(STAMP)  ## make configure REPO=https://github.com/OWNER/NAME: name the course's repository
 	@$(RUN) tools/configure.py $(REPO) $(REF)

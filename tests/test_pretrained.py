@@ -23,7 +23,8 @@ def trained(tiny_data, tmp_path):
 @pytest.mark.parametrize("name", pretrained.names())
 def test_every_recipe_builds_the_network_it_describes(name, tiny_data):
     spec = pretrained.recipe(name)
-    assert set(spec) - {"objective"} == {"about", "data", "network", "training"} and spec["data"] in data.SETS
+    assert set(spec) - {"objective", "augment"} == {"about", "data", "network", "training"}
+    assert spec["data"] in data.SETS
     model = pretrained.build(spec)
     assert model.z_dim == spec["network"]["z_dim"]
     x = data.static_binarized(spec["data"], "validation")[:3]
@@ -48,8 +49,9 @@ def test_training_writes_weights_and_their_provenance(trained):
     assert files == {"plane-mnist.safetensors", "plane-mnist.json"}  # the checkpoint is gone
     notes = pretrained.provenance("plane-mnist", trained)
     assert set(notes) == {"recipe", "date", "commit", "device", "versions", "seed", "epochs", "seconds",
-                          "seconds_with_validation", "validation_negative_elbo", "sha256"}
-    assert notes["epochs"] == 1 and notes["versions"]["torch"] == torch.__version__
+                          "seconds_with_validation", "validation_negative_elbo", "changes", "sha256"}
+    assert notes["epochs"] == 1 and notes["changes"] == {"epochs": 1}
+    assert notes["versions"]["torch"] == torch.__version__
     assert notes["sha256"] == hashlib.sha256((trained / "plane-mnist.safetensors").read_bytes()).hexdigest()
     model = pretrained.load("plane-mnist", trained)
     assert not model.training

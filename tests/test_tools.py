@@ -322,6 +322,14 @@ def test_library_hash_sees_code_weights_and_claims(tmp_path):
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "vae.pyc").write_text("3", encoding="utf-8")
     assert execute.library_hash(tmp_path) in seen
+    (folder / "exercises").mkdir()
+    (folder / "exercises" / "sheet.py").write_text("4", encoding="utf-8")
+    assert execute.library_hash(tmp_path) in seen
+
+
+def test_no_chapter_imports_the_exercises():
+    """Their outputs do not depend on them: see `execute.library_hash`."""
+    assert not [path for path in (ROOT / "chapters").glob("*.md") if "vae_lib.exercises" in path.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("cells, fault", [

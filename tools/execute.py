@@ -24,10 +24,11 @@ BUDGET = ("VAE_LIB_BUDGET", "VAE_LIB_DATA")  # environment variables that change
 
 
 def library_hash(root=ROOT):
-    """A hash of all that vae_lib is: code, claims, recipes, weights, data, widgets."""
+    """A hash of what the chapters use of vae_lib: code, claims, recipes, weights, data, widgets; no exercises."""
     digest = hashlib.sha256()
     for path in sorted((root / "vae_lib").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".partial":
+        parts = path.relative_to(root / "vae_lib").parts
+        if path.is_file() and not {"__pycache__", "exercises"} & set(parts) and path.suffix != ".partial":
             digest.update(path.relative_to(root).as_posix().encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

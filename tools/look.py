@@ -31,7 +31,8 @@ def main():
             context = new_context(browser, *VIEWS[view])
             page = context.new_page()
             for name in pages:
-                page.goto(address + name)
+                if not page.goto(address + name).ok:
+                    sys.exit(f"{name} is no page of {options.site}: name it as chapters/01_autoencoder.html")
                 settle(page)
                 target = options.out / f"{name.removesuffix('.html').replace('/', '_')}-{view}.png"
                 page.screenshot(path=target, full_page=True)

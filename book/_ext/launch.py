@@ -1,4 +1,4 @@
-"""Buttons of a chapter: open its notebook in Colab, download it.
+"""Buttons of a chapter and of its exercises: open the notebook in Colab, download it.
 
 The theme would point both to the MyST source. Until `make configure`, the Colab button leads to the book's page on
 Colab, and no page shows a link to a repository.
@@ -22,18 +22,27 @@ def configure(app, config):
         config.html_theme_options.update(use_repository_button=False, use_edit_page_button=False, repository_url="")
 
 
+def notebook_of(pagename):
+    """The notebook that belongs to a page, or None: exercises/05_x.ipynb to book/exercises_05_x."""
+    if pagename.startswith("chapters/"):
+        return f"{pagename}.ipynb"
+    if pagename.startswith("book/exercises_"):
+        return f"exercises/{pagename.removeprefix('book/exercises_')}.ipynb"
+    return None
+
+
 def buttons(app, pagename, templatename, context, doctree):
-    if not pagename.startswith("chapters/") or "header_buttons" not in context:
+    notebook = notebook_of(pagename)
+    if notebook is None or "header_buttons" not in context:
         return
     repo = repository(Path(app.srcdir))
-    notebook = f"{pagename}.ipynb"
     colab = repo.colab(notebook) if repo.configured else context["pathto"](COLAB_PAGE)
     kept = [group for group in context["header_buttons"]
             if group.get("label") not in ("launch-buttons", "download-buttons")]
     context["header_buttons"] = [
-        _link("Open in Colab" if repo.configured else "How to run this chapter in Colab", colab,
+        _link("Open in Colab" if repo.configured else "How to run this notebook in Colab", colab,
               "fa-solid fa-rocket", "colab-button"),
-        _link("Download this chapter's notebook", context["pathto"](f"_sources/{notebook}", 1),
+        _link("Download this page's notebook", context["pathto"](f"_sources/{notebook}", 1),
               "fa-solid fa-download", "download-notebook-button"),
         *kept]
 
@@ -45,10 +54,11 @@ def _link(text, url, icon, label):
 def copy_notebooks(app, exception):
     if exception or app.builder.format != "html":
         return
-    target = Path(app.outdir) / "_sources" / "chapters"
-    target.mkdir(parents=True, exist_ok=True)
-    for notebook in sorted((Path(app.srcdir) / "chapters").glob("*.ipynb")):
-        shutil.copy2(notebook, target)
+    for folder in ("chapters", "exercises"):
+        target = Path(app.outdir) / "_sources" / folder
+        target.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted((Path(app.srcdir) / folder).glob("*.ipynb")):
+            shutil.copy2(notebook, target)
 
 
 def setup(app):

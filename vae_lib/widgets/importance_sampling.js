@@ -195,8 +195,9 @@ function paint(ui, fixed, state) {
     prior: points.map((z) => Math.exp(-0.5 * z * z - HALF_LOG_2PI)),
     q: points.map((z) => Math.exp(-0.5 * ((z - state.mu) / state.sigma) ** 2 - Math.log(state.sigma) - HALF_LOG_2PI)),
   };
-  const top = 1.08 * Math.max(...curves.post, ...curves.prior);
-  const y = (density) => base - Math.min(1.04, density / top) * HEIGHT.curves; // a high q is cut off
+  const highest = Math.max(...curves.post, ...curves.prior);
+  const top = 1.04 * Math.max(highest, Math.min(2.5 * highest, Math.max(...curves.q))); // a narrower q is cut off
+  const y = (density) => base - Math.min(1.04, density / top) * HEIGHT.curves;
   const line = (values) => values.map((v, i) => `${i ? "L" : "M"}${x(points[i]).toFixed(1)} ${y(v).toFixed(1)}`).join("");
   const largest = found.logW.reduce((a, b) => Math.max(a, b), -Infinity);
   const bars = found.z.map((z, i) => [z, Math.exp(found.logW[i] - largest)]).filter(([z]) => Math.abs(z) <= fixed.limit)

@@ -1,0 +1,110 @@
+# title: An error that leaves out the border
+# chapter: 01_autoencoder
+# goal: write a squared error with the sum and the mean in the right places
+# kind: implement
+# minutes: 8
+# points: 1
+# difficulty: 1
+# passage: What compression loses
+# answer: inner_error
+# returns: tensor
+# removes: vae_lib.autoencoder.squared_error
+
+# %% statement
+r"""
+The outer {{BORDER}} rows and columns of a scan are dirt, and nobody cares how they come back. Write
+`inner_error(x, x_hat)`: the squared error of each image as in {eq}`eq-ae-error`, but without the {{BORDER}} pixels at
+each of the four edges. Both arguments have the shape `(batch, 1, height, width)`. Give one number for each image, in squared
+grey values, summed over the pixels that count.
+"""
+
+# %% draws
+def draws(rng):
+    return {"BORDER": rng.choice([1, 2, 3, 4])}
+
+# %% given
+import torch
+
+# %% starter
+def inner_error(x, x_hat):
+    """Squared error of each image without its border, (batch,)."""
+    ...
+
+# %% solution
+def inner_error(x, x_hat):
+    """Squared error of each image without its border, (batch,)."""
+    inside = slice(BORDER, -BORDER)
+    difference = (x - x_hat)[:, :, inside, inside]
+    return difference.square().sum(dim=(1, 2, 3))
+
+# %% inputs
+def inputs(rng):
+    return {"x": rng.uniform(0, 1, 4, 1, 12, 14), "x_hat": rng.uniform(0, 1, 4, 1, 12, 14)}
+
+# %% probe
+def probe(answer, x, x_hat):
+    dirty = x_hat.clone()
+    dirty[:, :, 0] += 5.0
+    free = x_hat.requires_grad_()
+    value = answer(x, free)
+    return {"error": value, "error_with_more_dirt_on_the_border": answer(x, dirty), "error_of_a_perfect_copy": answer(x, x.clone()),
+            "gradient": gradients(value, free)[0]}
+
+# %% laws
+def laws(seen, x, x_hat):
+    yield seen["error"].shape == (4,), "there is one number for each image"
+    yield (seen["error"] >= 0).all(), "a squared error is never negative"
+    yield seen["error_of_a_perfect_copy"].abs().max() < 1e-6, "a perfect copy has no error"
+    yield (seen["error"] - seen["error_with_more_dirt_on_the_border"]).abs().max() < 1e-4, "dirt on the border changes nothing", \
+        "All four edges are left out: look at what your slice keeps at the end."
+    yield seen["gradient"].abs().sum() > 0, "a gradient arrives at the reconstruction"
+
+# %% right: with a mask
+def inner_error(x, x_hat):
+    mask = torch.zeros(x.shape[2:])
+    mask[BORDER:-BORDER, BORDER:-BORDER] = 1
+    return ((x - x_hat) ** 2 * mask).flatten(1).sum(1)
+
+# %% right: image by image, in float64
+def inner_error(x, x_hat):
+    height, width = x.shape[2:]
+    rows = []
+    for a, b in zip(x.double(), x_hat.double()):
+        d = a[0, BORDER:height - BORDER, BORDER:width - BORDER] - b[0, BORDER:height - BORDER, BORDER:width - BORDER]
+        rows.append(torch.linalg.norm(d) ** 2)
+    return torch.stack(rows)
+
+# %% wrong: mean over the pixels
+# hint: You average over the pixels. In the chapter's error the pixels of an image are summed; only images are averaged.
+#- .sum(dim=
+#+ .mean(dim=
+
+# %% wrong: the border counts
+# hint: This is the error of the whole image. The border is to be left out.
+#- [:, :, inside, inside]
+#+
+
+# %% wrong: a distance and no square
+# hint: You took the root: this is the distance. The chapter's error is the squared distance.
+#- return difference.square().sum(dim=(1, 2, 3))
+#+ return (difference.square().sum(dim=(1, 2, 3)) + 1e-12).sqrt()
+
+# %% wrong: absolute differences
+# hint: You summed the absolute differences. They are to be squared.
+#- .square()
+#+ .abs()
+
+# %% wrong: two edges of four
+# hint: Your slice cuts the beginning of rows and columns and keeps their end. A slice `[a:]` runs to the end; `[a:-a]` does not.
+#- slice(BORDER, -BORDER)
+#+ slice(BORDER, None)
+
+# %% wrong: one column too many
+# hint: One row and one column too many are left out at the end of the image: check which pixels a slice such as `[a:-a]` keeps.
+#- slice(BORDER, -BORDER)
+#+ slice(BORDER, -BORDER - 1)
+
+# %% wrong: rows only
+# hint: You left out rows and kept all columns. Height and width are the last two dimensions of `x`; both have a border.
+#- [:, :, inside, inside]
+#+ [:, :, inside]

@@ -1,0 +1,131 @@
+# title: PCA that has not seen the test
+# chapter: 01_autoencoder
+# goal: fit PCA on one set and apply it to another
+# kind: implement
+# minutes: 15
+# points: 2
+# difficulty: 2
+# passage: PCA on the images
+# answer: rebuild
+# returns: tensor
+# tolerance: 1e-3
+# removes:
+
+# %% statement
+r"""
+Write `rebuild(train, test)`: fit PCA to the rows of `train` and give back the rows of `test`, rebuilt from {{D}} numbers each
+as in {eq}`eq-ae-pca`. Both have the shape `(images, pixels)`.
+
+*Mind* what may be learned from which set, and in which order `torch.linalg.eigh` gives its eigenvectors.
+"""
+
+# %% draws
+def draws(rng):
+    return {"D": rng.choice([2, 3, 4])}
+
+# %% given
+import torch
+
+# %% starter
+def rebuild(train, test):
+    """The rows of test, rebuilt from D numbers by the PCA of train, of the shape of test."""
+    ...
+
+# %% solution
+def rebuild(train, test):
+    """The rows of test, rebuilt from D numbers by the PCA of train, of the shape of test."""
+    centre = train.mean(0)
+    covariance = torch.cov(train.T, correction=0)
+    values, vectors = torch.linalg.eigh(covariance)
+    V = vectors[:, -D:]
+    code = (test - centre) @ V
+    return centre + code @ V.T
+
+# %% inputs
+def inputs(rng):
+    spread = torch.tensor([4.0, 3.0, 2.2, 1.5, 0.9, 0.5, 0.2])
+    mix = torch.linalg.qr(rng.normal(7, 7)).Q
+    return {"train": (spread * rng.normal(40, 7)) @ mix + 2 + rng.normal(7),
+            "test": (spread * rng.normal(6, 7)) @ mix + 3 + rng.normal(7)}
+
+# %% probe
+def probe(answer, train, test):
+    return {"rebuilt": answer(train, test), "one_image_alone": answer(train, test[:1]), "training_images": answer(train, train)}
+
+# %% laws
+def laws(seen, train, test):
+    yield seen["rebuilt"].shape == (6, 7), "every image comes back in its shape"
+    error = (seen["training_images"] - train).square().sum(1).mean()
+    values = torch.linalg.eigvalsh(torch.cov(train.T, correction=0))
+    yield abs(error - values[:-D].sum()) < 1e-2, "on the training set the error is the sum of the eigenvalues left out"
+    yield (seen["rebuilt"][:1] - seen["one_image_alone"]).abs().max() < 1e-3, \
+        "an image comes back the same, alone or among others", "Something is learned from the test set: which mean do you subtract?"
+
+# %% right: by a singular value decomposition
+def rebuild(train, test):
+    centre = train.mean(0, keepdim=True)
+    rows = torch.linalg.svd(train - centre, full_matrices=False).Vh[:D]
+    return (test - centre) @ rows.T @ rows + centre
+
+# %% right: one direction after the other, in float64
+def rebuild(train, test):
+    centre = train.double().mean(0)
+    left, out = train.double() - centre, torch.zeros_like(test.double())
+    for _ in range(D):
+        v = torch.ones(train.shape[1], dtype=torch.float64)
+        for _ in range(150):
+            v = left.T @ (left @ v)
+            v = v / v.norm()
+        out = out + torch.outer((test.double() - centre) @ v, v)
+        left = left - torch.outer(left @ v, v)
+    return out + centre
+
+# %% right: from scikit-learn
+from sklearn.decomposition import PCA
+
+def rebuild(train, test):
+    pca = PCA(n_components=D).fit(train.numpy())
+    return torch.from_numpy(pca.inverse_transform(pca.transform(test.numpy())))
+
+# %% wrong: the smallest directions
+# hint: You kept the directions in which the images vary least. `eigh` sorts upwards: the largest eigenvalue comes last.
+#- vectors[:, -D:]
+#+ vectors[:, :D]
+
+# %% wrong: centred by the test images
+# hint: You centre the test images by their own mean. Nothing may be learned from the test set, and a single image would become zero:
+#   the mean comes from `train`.
+#- code = (test - centre) @ V
+#+ centre = test.mean(0)
+#+     code = (test - centre) @ V
+
+# %% wrong: fitted to the test images
+# hint: Your directions are those of the test images. PCA is fitted to `train`; the test images are only rebuilt.
+#- torch.cov(train.T, correction=0)
+#+ torch.cov(test.T, correction=0) if len(test) > 1 else torch.cov(train.T, correction=0)
+
+# %% wrong: not centred
+# hint: The images are projected without taking off the mean first. The code of an image is that of its difference from the mean.
+#- code = (test - centre) @ V
+#+ code = test @ V
+
+# %% wrong: the mean is not put back
+# hint: The mean was taken off and not put back: your images lie around zero.
+#- return centre + code
+#+ return code
+
+# %% wrong: rows of the matrix for columns
+# hint: `eigh` gives the eigenvectors as *columns*. You took rows.
+#- V = vectors[:, -D:]
+#+ V = vectors[-D:].T
+
+# %% wrong: directions without centring the covariance
+# hint: Your directions come from the mean of the products x xᵀ, not from the covariance: the first one points to the mean. Take the
+#   mean off before you multiply.
+#- torch.cov(train.T, correction=0)
+#+ train.T @ train / len(train)
+
+# %% wrong: one number too many
+# hint: You kept one direction too many.
+#- vectors[:, -D:]
+#+ vectors[:, -D - 1:]

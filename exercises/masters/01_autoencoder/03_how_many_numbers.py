@@ -1,0 +1,120 @@
+# title: How many numbers are enough?
+# chapter: 01_autoencoder
+# goal: read the error of PCA off its eigenvalues
+# kind: implement
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: The best line
+# answer: numbers_needed
+# returns: tensor
+# repeats: 12
+# removes:
+
+# %% statement
+r"""
+Nobody needs to rebuild an image to know what PCA loses: the eigenvalues of the covariance matrix say it, {eq}`eq-ae-pca`.
+
+Write `numbers_needed(eigenvalues)`: the smallest $d$ with which PCA loses **at most {{PERCENT}} %** of the error of the mean image
+($d = 0$), on the images that gave the eigenvalues. `eigenvalues` is a tensor of shape `(pixels,)`, all at least 0, in the order
+in which `torch.linalg.eigh` gives them.
+"""
+
+# %% draws
+def draws(rng):
+    return {"PERCENT": rng.choice([5, 8, 10, 15, 20])}
+
+# %% given
+import torch
+
+# %% starter
+def numbers_needed(eigenvalues):
+    """The smallest number of PCA numbers that loses at most PERCENT % of the mean image's error."""
+    ...
+
+# %% solution
+def numbers_needed(eigenvalues):
+    """The smallest number of PCA numbers that loses at most PERCENT % of the mean image's error."""
+    values = eigenvalues.flip(0)
+    lost = values.sum() - torch.cat([torch.zeros(1), values.cumsum(0)])  # entry d: the error with d numbers
+    enough = lost <= PERCENT / 100 * values.sum() + 1e-6
+    return enough.nonzero()[0, 0]
+
+# %% inputs
+def inputs(rng):
+    while True:  # until no share of the error lies so near to the limit that rounding decides
+        n, steep = rng.integer(20, 60), rng.uniform(0.5, 2.0)
+        values = (torch.arange(1, n + 1).float() ** -steep * (0.5 + rng.uniform(0, 1, n))).sort().values
+        shares = values.double().cumsum(0) / values.double().sum()
+        if (shares - PERCENT / 100).abs().min() > 1e-3:
+            return {"eigenvalues": values * rng.uniform(1, 50)}
+
+# %% probe
+def probe(answer, eigenvalues):
+    found = answer(eigenvalues)
+    return {"answer": number(found, "the number that `numbers_needed` returns"),
+            "answer_in_another_unit": number(answer(100 * eigenvalues)),
+            "answer_when_one_direction_has_everything": number(answer(torch.tensor([0.0, 0.0, 0.0, 3.0])))}
+
+# %% laws
+def laws(seen, eigenvalues):
+    yield 0 <= seen["answer"] <= len(eigenvalues), "the answer lies between 0 and the number of pixels"
+    yield seen["answer"] == seen["answer_in_another_unit"], "it does not depend on the unit of the pixels"
+    yield seen["answer_when_one_direction_has_everything"] == 1, "images on a line need one number", \
+        "Images on a line have one eigenvalue that is not 0, and one number loses nothing of them."
+
+# %% right: a loop that stops
+def numbers_needed(eigenvalues):
+    left, total, d = float(eigenvalues.double().sum()), float(eigenvalues.double().sum()), 0
+    for value in reversed(eigenvalues.double().tolist()):
+        if left <= PERCENT / 100 * total + 1e-9:
+            break
+        left, d = left - value, d + 1
+    return d
+
+# %% right: from the smallest upwards
+def numbers_needed(eigenvalues):
+    dropped = (eigenvalues.cumsum(0) <= PERCENT / 100 * eigenvalues.sum() + 1e-6).sum()
+    return len(eigenvalues) - dropped
+
+# %% right: with numpy
+import numpy as np
+
+def numbers_needed(eigenvalues):
+    kept = np.cumsum(np.sort(eigenvalues.numpy())[::-1]) / eigenvalues.numpy().sum()
+    return int(np.searchsorted(kept, 1 - PERCENT / 100 - 1e-6)) + 1
+
+# %% wrong: one too few
+# hint: With your number of directions a little too much is lost: it is one too few. Which index belongs to "no number at all"?
+#- return enough.nonzero()[0, 0]
+#+ return enough.nonzero()[0, 0] - 1
+
+# %% wrong: one too many
+# hint: One number fewer would have been enough. Which index belongs to "no number at all"?
+#- return enough.nonzero()[0, 0]
+#+ return enough.nonzero()[0, 0] + 1
+
+# %% wrong: the order of eigh
+# hint: You dropped the largest eigenvalues and kept the smallest. `eigh` sorts upwards.
+#- eigenvalues.flip(0)
+#+ eigenvalues
+
+# %% wrong: kept for lost
+# hint: With your answer PCA *keeps* the given share and loses the rest. It should lose at most that share.
+#- <= PERCENT / 100
+#+ <= (1 - PERCENT / 100)
+
+# %% wrong: roots of the eigenvalues
+# hint: You added up standard deviations. The error is a sum of squares, so eigenvalues, which are variances, add up as they are.
+#- values = eigenvalues.flip(0)
+#+ values = eigenvalues.flip(0).sqrt()
+
+# %% wrong: each alone
+# hint: You counted the eigenvalues that exceed the share on their own. What is lost is the sum of all that are left out.
+def numbers_needed(eigenvalues):
+    return (eigenvalues > PERCENT / 100 * eigenvalues.sum()).sum()
+
+# %% wrong: a share of the directions
+# hint: You took a share of the number of directions. What counts is the share of the variance that they carry.
+def numbers_needed(eigenvalues):
+    return round((1 - PERCENT / 100) * len(eigenvalues))

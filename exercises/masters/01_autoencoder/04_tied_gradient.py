@@ -1,0 +1,136 @@
+# title: One matrix, used twice
+# chapter: 01_autoencoder
+# goal: derive the gradient of a linear autoencoder whose decoder is its encoder turned round
+# kind: implement
+# minutes: 25
+# points: 3
+# difficulty: 3
+# passage: A linear autoencoder
+# answer: tied_gradient
+# returns: tensor
+# tolerance: 5e-4
+# removes:
+
+# %% statement
+r"""
+A *tied* linear autoencoder has one matrix $W$ of shape $D \times d$: it encodes with $z = W^\top x$ and decodes with
+$\hat x = W z$. The images are centred. A second term keeps the matrix small (*weight decay*); the loss is
+
+$$
+J(W) = \frac1N \sum_{n=1}^{N} \lVert x^{(n)} - W W^\top x^{(n)} \rVert^2 + {{DECAY}}\, \lVert W \rVert^2 ,
+$$
+
+where $\lVert W \rVert^2$ is the sum of the squares of all entries. Derive $\partial J / \partial W$ on paper, then write it as
+`tied_gradient(W, x)` for `W` of shape `(D, d)` and `x` of shape `(N, D)`, without `backward`. (A check against
+`torch.autograd` is a good idea, and a submission by it is accepted.)
+"""
+
+# %% draws
+def draws(rng):
+    return {"DECAY": rng.choice([0.1, 0.2, 0.3, 0.5])}
+
+# %% given
+import torch
+
+# %% starter
+def tied_gradient(W, x):
+    """The gradient of J at W (D, d) for centred images x (N, D), of the shape of W."""
+    ...
+
+# %% solution
+def tied_gradient(W, x):
+    """The gradient of J at W (D, d) for centred images x (N, D), of the shape of W."""
+    left_over = x - x @ W @ W.T
+    through_decoder = left_over.T @ (x @ W)
+    through_encoder = x.T @ (left_over @ W)
+    return -2 * (through_decoder + through_encoder) / len(x) + 2 * DECAY * W
+
+# %% inputs
+def inputs(rng):
+    x = rng.normal(30, 6) * torch.tensor([2.0, 1.6, 1.2, 0.8, 0.5, 0.3])
+    return {"W": 0.6 * rng.normal(6, 3), "x": x - x.mean(0)}
+
+# %% probe
+def probe(answer, W, x):
+    return {"gradient": answer(W, x), "gradient_at_zero": answer(torch.zeros_like(W), x)}
+
+# %% laws
+def laws(seen, W, x):
+    yield seen["gradient"].shape == (6, 3), "the gradient has the shape of W"
+    yield seen["gradient_at_zero"].abs().max() < 1e-5, "at W = 0 the slope is 0, since both uses of W vanish"
+    step = 1e-4 * torch.ones_like(W).double()
+    W, x = W.double(), x.double()
+
+    def J(W):
+        return (x - x @ W @ W.T).square().sum(1).mean() + DECAY * W.square().sum()
+
+    rise = (J(W + step) - J(W - step)) / 2
+    yield abs(rise - (seen["gradient"] * step).sum()) < 1e-4 * (1 + abs(rise) * 10), \
+        "a small step changes the loss by the step times the gradient"
+
+# %% right: by autograd
+def tied_gradient(W, x):
+    W = W.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        J = (x - x @ W @ W.T).square().sum(1).mean() + DECAY * W.square().sum()
+        return torch.autograd.grad(J, W)[0]
+
+# %% right: with the covariance matrix, in float64
+def tied_gradient(W, x):
+    S = x.double().T @ x.double() / len(x)
+    P = W.double() @ W.double().T
+    return -4 * S @ W.double() + 2 * (P @ S + S @ P) @ W.double() + 2 * DECAY * W.double()
+
+# %% right: image by image
+def tied_gradient(W, x):
+    total = 2 * DECAY * W
+    for one in x:
+        rest = one - W @ (W.T @ one)
+        total = total - 2 / len(x) * (torch.outer(rest, one @ W) + torch.outer(one, rest @ W))
+    return total
+
+# %% wrong: the decoder's part alone
+# hint: You differentiated the decoder's `W` and held the encoder's fixed. Both are the same matrix: the product rule gives two terms.
+#- (through_decoder + through_encoder)
+#+ (through_decoder)
+
+# %% wrong: the encoder's part alone
+# hint: You differentiated the encoder's `W` and held the decoder's fixed. Both are the same matrix: the product rule gives two terms.
+#- (through_decoder + through_encoder)
+#+ (through_encoder)
+
+# %% wrong: the direction of descent
+# hint: This is minus the gradient, the direction in which the loss falls. The gradient points uphill.
+#- return -2 * (through_decoder + through_encoder) / len(x) + 2 * DECAY * W
+#+ return 2 * (through_decoder + through_encoder) / len(x) - 2 * DECAY * W
+
+# %% wrong: the sum over the images
+# hint: The part of the images is `N` times too large: the loss is a mean over the images.
+#- / len(x)
+#+
+
+# %% wrong: the decay without its two
+# hint: The part of the images is right. The decay's is half of what it should be: a square has the derivative 2W.
+#- 2 * DECAY * W
+#+ DECAY * W
+
+# %% wrong: no decay
+# hint: The part of the images is right, and the weight decay is missing.
+#-  + 2 * DECAY * W
+#+
+
+# %% wrong: the two of the square
+# hint: The part of the images is half of what it should be: the derivative of a square has a 2.
+#- -2 * (through
+#+ -(through
+
+# %% wrong: one part taken twice
+# hint: You doubled one of the two terms, as if they were equal. They are equal only where W Wᵀ and the covariance commute.
+#- (through_decoder + through_encoder)
+#+ (2 * through_decoder)
+
+# %% wrong: the images in place of what is left over
+# hint: You differentiated the images' product with the code and forgot that the reconstruction is subtracted: the gradient holds
+#   what is left over, x − W Wᵀ x.
+#- left_over = x - x @ W @ W.T
+#+ left_over = x

@@ -1,0 +1,127 @@
+# title: Mend a training step
+# chapter: 01_autoencoder
+# goal: find faults in a training loop that runs
+# kind: mend
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: A linear autoencoder
+# answer: train
+# returns: tensor
+# plant: 2
+# tolerance: 1e-3
+# removes: vae_lib.training.fit
+
+# %% statement
+r"""
+`train` should minimise the squared error of the chapter, summed over pixels and averaged over images, by plain gradient descent:
+it goes once through `batches`, a tensor of shape `(steps, batch, pixels)`, changes the weights of **both** networks, and returns the
+loss of each step *before* its change, of shape `(steps,)`. The code below runs, and has **two faults**. Mend them, and
+change as little as you can.
+"""
+
+# %% given
+import torch
+
+# the first optimiser of a session loads much of PyTorch, which takes some seconds: here, and not during a check
+torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+
+# %% solution
+def train(encoder, decoder, batches, lr):
+    """One gradient step for each batch; the loss before each step, (steps,)."""
+    weights = [*encoder.parameters(), *decoder.parameters()]
+    losses = []
+    for x in batches:
+        z = encoder(x)
+        x_hat = decoder(z)
+        loss = (x_hat - x).square().sum(1).mean()
+        for w in weights:
+            w.grad = None
+        loss.backward()
+        with torch.no_grad():
+            for w in weights:
+                w -= lr * w.grad
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% inputs
+def inputs(rng):
+    return {"batches": rng.normal(4, 5, 6), "seed": rng.integer(0, 10**6), "lr": round(rng.uniform(0.01, 0.02), 4)}
+
+# %% probe
+def probe(answer, batches, seed, lr):
+    torch.manual_seed(seed)
+    encoder, decoder = torch.nn.Linear(6, 2), torch.nn.Linear(2, 6)
+    before = [w.detach().clone() for w in (encoder.weight, decoder.weight)]
+    losses = answer(encoder, decoder, batches, lr)
+    return {"losses": losses, "steps_of_the_encoder": encoder.weight.detach() - before[0],
+            "steps_of_the_decoder": decoder.weight.detach() - before[1]}
+
+# %% laws
+def laws(seen, batches, seed, lr):
+    yield seen["losses"].shape == (4,), "there is one loss for each step"
+    yield seen["steps_of_the_encoder"].abs().sum() > 0, "the encoder's weights change"
+    yield seen["steps_of_the_decoder"].abs().sum() > 0, "the decoder's weights change"
+
+# %% right: with an optimiser
+def train(encoder, decoder, batches, lr):
+    optimizer = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    losses = torch.zeros(len(batches))
+    for step, x in enumerate(batches):
+        loss = ((decoder(encoder(x)) - x) ** 2).sum() / len(x)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses[step] = loss.item()
+    return losses
+
+# %% right: with torch.autograd.grad
+def train(encoder, decoder, batches, lr):
+    out = []
+    weights = list(encoder.parameters()) + list(decoder.parameters())
+    for x in batches:
+        loss = torch.nn.functional.mse_loss(decoder(encoder(x)), x) * x.shape[1]
+        for w, g in zip(weights, torch.autograd.grad(loss, weights)):
+            w.data = w.data - lr * g
+        out.append(loss.item())
+    return out
+
+# %% wrong: gradients pile up
+# hint: From the second step on, the steps are too long: PyTorch adds each new gradient to the old one, and nobody clears it.
+#- w.grad = None
+#+ w.grad = w.grad
+
+# %% wrong: the encoder stays as it is
+# hint: The encoder's weights never change. Which weights does the loop go over, and does a gradient get through to all of them?
+#- [*encoder.parameters(), *decoder.parameters()]
+#+ [*decoder.parameters()]
+
+# %% wrong: uphill
+# hint: The steps go the wrong way: the gradient points uphill, so it is subtracted.
+#- w -= lr
+#+ w += lr
+
+# %% wrong: mean over the pixels
+# hint: The loss is averaged over the pixels too. In the chapter the pixels of an image are summed.
+#- .sum(1).mean()
+#+ .mean()
+
+# %% wrong: sum over the images
+# hint: The loss is summed over the images of a batch. The chapter averages over images, so that the step does not grow with the batch.
+#- .sum(1).mean()
+#+ .sum()
+
+# %% wrong: the code compared with nothing
+# hint: The reconstruction is driven towards zero. The target of an autoencoder is its input.
+#- (x_hat - x)
+#+ (x_hat - 0 * x)
+
+# %% wrong: the loss without its square
+# hint: Positive and negative differences cancel: the differences are not squared, and such a loss has no minimum.
+#- (x_hat - x).square()
+#+ (x_hat - x)
+
+# %% wrong: half a step
+# hint: Every step has half its length: the learning rate is not used as it was given.
+#- lr * w.grad
+#+ 0.5 * lr * w.grad

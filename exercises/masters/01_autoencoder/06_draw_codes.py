@@ -1,0 +1,131 @@
+# title: Codes of the right shape
+# chapter: 01_autoencoder
+# goal: draw from a Gaussian with a given mean and covariance
+# kind: implement
+# minutes: 15
+# points: 2
+# difficulty: 2
+# passage: Random codes
+# answer: draw_codes
+# returns: tensor
+# tolerance: 2e-3
+# removes:
+
+# %% statement
+r"""
+The chapter draws codes from a Gaussian fitted to the codes of the training images. Write `draw_codes(codes, noise)`, which does so
+with one change: the fitted covariance is multiplied by {{HEAT}}, to draw {{word}} codes than those of the fit.
+
+`codes` has the shape `(images, d)`; fit the mean and the covariance to it (divide by the number of images minus 1, as `torch.cov` does).
+`noise` holds standard normal numbers, `(n, d)`. Give `n` new codes, `(n, d)`, each from its own row of the noise.
+"""
+
+# %% draws
+def draws(rng):
+    heat = rng.choice([0.25, 0.5, 0.64, 1.5, 2.25, 4.0])
+    return {"HEAT": heat, "word": "bolder" if heat > 1 else "tamer"}
+
+# %% given
+import torch
+
+# %% starter
+def draw_codes(codes, noise):
+    """New codes (n, d) from the Gaussian fitted to codes (images, d), its covariance times HEAT."""
+    ...
+
+# %% solution
+def draw_codes(codes, noise):
+    """New codes (n, d) from the Gaussian fitted to codes (images, d), its covariance times HEAT."""
+    centre = codes.mean(0)
+    covariance = HEAT * torch.cov(codes.T)
+    root = torch.linalg.cholesky(covariance)
+    return centre + noise @ root.T
+
+# %% inputs
+def inputs(rng):
+    mix = rng.normal(3, 3) + 1.5 * torch.eye(3)
+    noise = rng.normal(400, 3)
+    noise = noise - noise.mean(0)
+    noise = noise @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(noise.T))).T  # mean 0 and covariance 1, exactly
+    return {"codes": rng.normal(50, 3) @ mix + 3 * rng.normal(3), "noise": noise}
+
+# %% probe
+def probe(answer, codes, noise):
+    z = answer(codes, noise)
+    again = answer(codes, noise.flip(0))
+    together = torch.cat([z, torch.zeros_like(z)])
+    return {"number_of_draws": list(z.shape), "mean_of_the_draws": z.double().mean(0),
+            "covariance_of_the_draws": torch.cov(z.double().T) if z.dim() == 2 else z,
+            "each_draw_from_its_own_row": float((z.flip(0) - again).abs().max() < 1e-3),
+            "draw_from_noise_of_zero": answer(codes, torch.zeros(1, 3))}
+
+# %% laws
+def laws(seen, codes, noise):
+    yield seen["number_of_draws"] == [400.0, 3.0], "there are n codes"
+    yield (seen["draw_from_noise_of_zero"] - codes.mean(0)).abs().max() < 1e-3, "no noise gives the mean of the codes"
+    yield seen["each_draw_from_its_own_row"] == 1, "each code comes from its own row of the noise"
+    got, want = seen["covariance_of_the_draws"], HEAT * torch.cov(codes.double().T)
+    yield (got.diagonal() - want.diagonal()).abs().max() < 0.01 * (1 + want.abs().max()), \
+        "each number of the code varies as much as it should"
+    yield (got - want).abs().max() < 0.01 * (1 + want.abs().max()), "the numbers of a code vary together as they should", \
+        "With z = noise @ A, the covariance is Aᵀ A. Which A gives the one that you want?"
+
+# %% right: by the eigenvectors
+def draw_codes(codes, noise):
+    values, vectors = torch.linalg.eigh(torch.cov(codes.T))
+    return codes.mean(0) + (noise * (HEAT * values).clamp(min=0).sqrt()) @ vectors.T
+
+# %% right: from the centred codes themselves, in float64
+def draw_codes(codes, noise):
+    centred = codes.double() - codes.double().mean(0)
+    s, rows = torch.linalg.svd(centred, full_matrices=False)[1:]
+    scale = (HEAT / (len(codes) - 1)) ** 0.5
+    return codes.double().mean(0) + scale * noise.double() @ (s[:, None] * rows)
+
+# %% right: by torch.distributions, one row after the other
+import torch.distributions as td
+
+def draw_codes(codes, noise):
+    fitted = td.MultivariateNormal(codes.mean(0), covariance_matrix=HEAT * torch.cov(codes.T))
+    return torch.stack([fitted.mean + fitted.scale_tril @ row for row in noise])
+
+# %% wrong: each number on its own
+# hint: Your numbers vary as much as they should, but each on its own. The codes of images vary together: use the whole covariance.
+#- root = torch.linalg.cholesky(covariance)
+#+ root = torch.diag(covariance.diagonal().sqrt())
+
+# %% wrong: the factor the wrong way round
+# hint: The factor of the covariance is used the wrong way round. With L Lᵀ the covariance, a draw is L times a noise vector; for noise
+#   in rows, that is noise times Lᵀ.
+#- noise @ root.T
+#+ noise @ root
+
+# %% wrong: the covariance in place of its root
+# hint: The noise is multiplied by the covariance. What it needs is a root of it, as a number needs σ and not σ².
+#- root = torch.linalg.cholesky(covariance)
+#+ root = covariance
+
+# %% wrong: the standard Gaussian
+# hint: You gave back the noise with another scale: draws around zero that know nothing of the codes.
+#- return centre + noise @ root.T
+#+ return HEAT**0.5 * noise
+
+# %% wrong: the mean is missing
+# hint: The spread is right, and the draws lie around zero. Add the mean of the codes.
+#- return centre + noise
+#+ return noise
+
+# %% wrong: heat on the spread
+# hint: The covariance is to be multiplied by `HEAT`. You multiplied the draws' deviation by it, so the covariance has its square.
+#- covariance = HEAT * torch.cov(codes.T)
+#+ covariance = HEAT**2 * torch.cov(codes.T)
+
+# %% wrong: no heat
+# hint: These are draws from the fit itself: `HEAT` is missing.
+#- HEAT * torch.cov
+#+ torch.cov
+
+# %% wrong: divided by the number of images
+# hint: You divided by the number of images. Here the covariance is to be the one of `torch.cov`, divided by that number minus 1.
+#- torch.cov(codes.T)
+#+ torch.cov(codes.T, correction=0)

@@ -1,0 +1,132 @@
+# title: Three curves
+# chapter: 01_autoencoder
+# goal: tell from a curve of errors what kind of images was compressed
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: Curved against flat
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, numbers_for_half 0.36
+# removes:
+
+# %% statement
+r"""
+PCA was fitted to 2,000 images of three kinds, and the figure shows what it loses on the same images with $d$ numbers, as a share of the
+error of the mean image:
+
+- `"digits"`: validation images of MNIST;
+- `"clothes"`: validation images of Fashion-MNIST;
+- `"shuffled"`: the digits, with every pixel's values dealt out anew among the images. Each pixel keeps its mean and its variance, and
+  pixels no longer know of each other.
+
+Which curve is which? And with how many numbers does the curve of the **{{ASKED}}** lose half? Fill in `reading`; the number may be off by
+a third.
+"""
+
+# %% draws
+def draws(rng):
+    letters = rng.sample("ABC", 3)
+    return {"ASKED": rng.choice(["digits", "clothes"]), "digits": letters[0], "clothes": letters[1], "shuffled": letters[2]}
+
+# %% given
+from functools import lru_cache
+
+import torch
+from vae_lib import data
+
+@lru_cache
+def share_lost(kind):
+    """What PCA with 0, 1, 2 … numbers loses, as a share of the mean image's error, (785,)."""
+    name = "fashion_mnist" if kind == "clothes" else "mnist"
+    x = data.load(name, "validation", as_float=True).images.flatten(1)
+    if kind == "shuffled":
+        order = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)).argsort(0)
+        x = x.gather(0, order)
+    values = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
+    return 1 - torch.cat([torch.zeros(1), values.cumsum(0)]) / values.sum()
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+kinds = {"{{digits}}": "digits", "{{clothes}}": "clothes", "{{shuffled}}": "shuffled"}
+fig, ax = plt.subplots()
+for letter, color in zip("ABC", plots.COLORS.values()):
+    lost = share_lost(kinds[letter]).tolist()
+    ax.semilogx(range(1, 401), lost[1:401], color=color)
+    ax.annotate(letter, (3, lost[3]), (0, 5), textcoords="offset points", color=color)
+ax.axhline(0.5, color="gray", linewidth=0.8)
+ax.set(xlabel="numbers in the code", ylabel="share of the error that is left", ylim=(0, 1.02))
+plt.show()
+
+# %% starter
+reading = {"digits": ..., "clothes": ..., "shuffled": ..., "numbers for half": ...}
+
+# %% solution
+half = int((share_lost("{{ASKED}}") <= 0.5).nonzero()[0])
+reading = {"digits": "{{digits}}", "clothes": "{{clothes}}", "shuffled": "{{shuffled}}", "numbers for half": half}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    seen = {name: choice(answer.get(name), "ABC", f"the entry {name!r}") for name in ("digits", "clothes", "shuffled")}
+    if len(set(seen.values())) < 3:
+        raise Problem("type", "Each letter belongs to one kind of image: a letter stands twice.")
+    if answer.get("numbers for half", ...) is ...:
+        raise Problem("none", "The number is still missing: the last entry of `reading`.")
+    return seen | {"numbers_for_half": number(answer["numbers for half"], "the number of numbers")}
+
+# %% laws
+def laws(seen):
+    yield 1 <= seen["numbers_for_half"] <= 784, "a code has between 1 and 784 numbers"
+
+# %% right: in small letters, read off the figure
+exact = int((share_lost("{{ASKED}}") <= 0.5).nonzero()[0])
+reading = {"digits": "{{digits}}".lower(), "clothes": " {{clothes}}", "shuffled": "{{shuffled}}", "numbers for half": 1.25 * exact}
+
+# %% right: read a little short
+exact = int((share_lost("{{ASKED}}") <= 0.5).nonzero()[0])
+reading = dict(shuffled="{{shuffled}}", clothes="{{clothes}}", digits="{{digits}}")
+reading["numbers for half"] = torch.tensor(exact - 0.1 * exact)
+
+# %% wrong: digits and clothes the wrong way round
+# hint: You have digits and clothes the wrong way round. The first few directions of clothes (how large, how bright, trousers or shoe) carry
+#   much more of their variance than those of digits do.
+#- "digits": "{{digits}}"
+#+ "digits": "{{clothes}}"
+#- "clothes": "{{clothes}}"
+#+ "clothes": "{{digits}}"
+
+# %% wrong: shuffled taken for digits
+# hint: You have the digits and the shuffled digits the wrong way round. PCA lives on pixels that vary together; shuffled ones do not, so
+#   every direction carries about as little as the next.
+#- "digits": "{{digits}}"
+#+ "digits": "{{shuffled}}"
+#- "shuffled": "{{shuffled}}"
+#+ "shuffled": "{{digits}}"
+
+# %% wrong: shuffled taken for clothes
+# hint: You have the clothes and the shuffled digits the wrong way round. A curve that falls at once belongs to pixels that vary together.
+#- "clothes": "{{clothes}}"
+#+ "clothes": "{{shuffled}}"
+#- "shuffled": "{{shuffled}}"
+#+ "shuffled": "{{clothes}}"
+
+# %% wrong: half of all the numbers
+# hint: The letters are right. You took half of the 784 numbers: asked for is where half of the *error* is left.
+#- "numbers for half": half
+#+ "numbers for half": 392
+
+# %% wrong: the other curve
+# hint: The letters are right. You read the number off the curve of another kind of image.
+#- int((share_lost("{{ASKED}}")
+#+ int((share_lost("digits" if "{{ASKED}}" == "clothes" else "clothes")
+
+# %% wrong: where a tenth is left
+# hint: The letters are right. You read where about a tenth of the error is left, and not half.
+#- <= 0.5)
+#+ <= 0.1)

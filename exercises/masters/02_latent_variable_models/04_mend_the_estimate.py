@@ -1,0 +1,103 @@
+# title: Mend an estimate of log p(x)
+# chapter: 02_latent_variable_models
+# goal: find faults in a Monte Carlo estimate that gives plausible numbers
+# kind: mend
+# minutes: 15
+# points: 3
+# difficulty: 2
+# passage: By random draws
+# answer: estimate
+# returns: tensor
+# plant: 2
+# tolerance: 4e-4
+# removes: vae_lib.vae.VAE.log_prob, vae_lib.exact.log_prob_by_quadrature
+
+# %% statement
+r"""
+`estimate` should estimate $\log p(x)$ of binary images by draws from the prior: $p(x)$ is the average of $p(x \mid z)$ over
+$z \sim \mathcal{N}(0, I)$. `decoder` gives logits, `z` holds the draws, `(draws, z_dim)`, and `x` the images, `(batch, pixels)`. One number for each
+image, in nats. The code has **two faults**. Mend them.
+"""
+
+# %% given
+import math
+
+import torch
+import torch.nn.functional as F
+
+# %% solution
+def estimate(decoder, x, z):
+    """log of the average of p(x|z) over the draws z, (batch,) nats."""
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
+    log_px_z = log_pixels.sum(-1)
+    log_sum = torch.logsumexp(log_px_z, dim=0)
+    return log_sum - math.log(len(z))
+
+# %% inputs
+def inputs(rng):
+    return {"x": rng.bits(4, 6), "z": rng.normal(9, 2), "weight": rng.normal(2, 6)}
+
+# %% probe
+def probe(answer, x, z, weight):
+    return {"value": answer(lambda z: z @ weight, x, z), "value_of_one_draw": answer(lambda z: z @ weight, x, z[:1]),
+            "value_of_sure_pixels": answer(lambda z: 300 * z @ weight, x, z) / 100}
+
+# %% laws
+def laws(seen, x, z, weight):
+    yield seen["value"].shape == (4,), "there is one number for each image"
+    yield (seen["value"] <= 1e-5).all(), "a log-probability of pixels is never above 0"
+
+# %% right: from torch.distributions
+import torch.distributions as td
+
+def estimate(decoder, x, z):
+    p = td.Independent(td.Bernoulli(logits=decoder(z).unsqueeze(1)), 1)
+    return p.log_prob(x).logsumexp(0) - torch.tensor(float(z.shape[0])).log()
+
+# %% right: draw by draw, in float64
+def estimate(decoder, x, z):
+    total = torch.full((len(x),), -math.inf, dtype=torch.float64)
+    for logits in decoder(z).double():
+        total = torch.logaddexp(total, (x * logits - F.softplus(logits)).sum(1))
+    return total - math.log(len(z))
+
+# %% wrong: the mean of the logarithms
+# hint: The logarithms are averaged. p(x) is the average of the probabilities; its logarithm is larger than the average of the logarithms.
+#- log_sum = torch.logsumexp(log_px_z, dim=0)
+#+ log_sum = log_px_z.mean(0) + math.log(len(z))
+
+# %% wrong: a sum and no mean
+# hint: The draws are added and not averaged: the logarithm of their number is missing.
+#- log_sum - math.log(len(z))
+#+ log_sum
+
+# %% wrong: mean over the pixels
+# hint: The pixels are averaged. Given z they are independent, so their log-probabilities add up.
+#- log_pixels.sum(-1)
+#+ log_pixels.mean(-1)
+
+# %% wrong: dark pixels are free
+# hint: Dark pixels cost nothing: the case x = 0 is missing.
+#-  + (1 - x) * F.logsigmoid(-logits)
+#+
+
+# %% wrong: logits taken for probabilities twice
+# hint: A sigmoid is taken twice: the decoder's logits are made probabilities once, inside `logsigmoid`.
+#- logits = decoder(z)[:, None]
+#+ logits = torch.sigmoid(decoder(z))[:, None]
+
+# %% wrong: averaged over the images
+# hint: The images are counted in place of the draws: the average is over z.
+#- math.log(len(z))
+#+ math.log(len(x))
+
+# %% wrong: the best draw alone
+# hint: Only the best draw counts. The average has all of them.
+#- torch.logsumexp(log_px_z, dim=0)
+#+ log_px_z.amax(0)
+
+# %% wrong: light and dark the wrong way round
+# hint: Light and dark pixels are the wrong way round: a large logit should make a 1 probable.
+#- x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
+#+ x * F.logsigmoid(-logits) + (1 - x) * F.logsigmoid(logits)

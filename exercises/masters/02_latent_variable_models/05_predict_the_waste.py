@@ -1,0 +1,96 @@
+# title: How fast does it get hopeless?
+# chapter: 02_latent_variable_models
+# goal: predict how the draws from a prior waste themselves in more dimensions
+# kind: predict
+# minutes: 20
+# points: 2
+# difficulty: 3
+# passage: Why it fails
+# answer: waste
+# repeats: 1
+# tolerance: 1e-4, log10_ratio 0.01
+# removes:
+
+# %% statement
+r"""
+In each of {{D}} dimensions, $z_j \sim \mathcal{N}(0, 1)$ and $x_j \mid z_j \sim \mathcal{N}(z_j, s^2)$ with $s = {{NOISE}}$; the image is $x = 0$. Draw $z$ from the
+prior and weigh it with $w = p(x \mid z)$. The number of draws needed for a given accuracy is proportional to
+$r = \mathbb{E}[w^2] / \mathbb{E}[w]^2$.
+
+*Predict* the power of ten, $\log_{10} r$, for {{D}} dimensions, and do not change it. Then find it, on paper or by the computer, for `"log10_ratio"`. (Draws alone
+will not get you there: that is the point. What is $r$ for one dimension, and how do dimensions combine?)
+"""
+
+# %% draws
+def draws(rng):
+    return {"D": rng.choice([20, 30, 50]), "NOISE": rng.choice([0.1, 0.2, 0.3])}
+
+# %% given
+import torch
+
+# %% starter
+waste = {"predicted": ..., "log10_ratio": ...}
+
+# %% solution
+z = torch.linspace(-10, 10, 200_001, dtype=torch.float64)
+prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).exp() * (z[1] - z[0])
+w = torch.distributions.Normal(z, NOISE).log_prob(torch.tensor(0.0).double()).exp()
+one = (prior * w**2).sum() / (prior * w).sum() ** 2
+waste = {"predicted": 5, "log10_ratio": (D * one.log10()).item()}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`waste` should be a dict with the entries \"predicted\" and \"log10_ratio\".")
+    if answer.get("predicted", ...) is ... or answer.get("log10_ratio", ...) is ...:
+        raise Problem("none", "Predict first, then find the ratio: an entry of `waste` is still `...`.")
+    number(answer["predicted"], "the prediction")
+    return {"log10_ratio": number(answer["log10_ratio"], "the ratio's power of ten")}
+
+# %% laws
+def laws(seen):
+    yield seen["log10_ratio"] > 0, "the mean of the squares is above the square of the mean", "Jensen's inequality: r is at least 1."
+
+# %% right: in closed form
+import math
+waste = {"predicted": 100, "log10_ratio": D * math.log10((1 + NOISE**2) / (NOISE * math.sqrt(2 + NOISE**2)))}
+
+# %% right: from draws in one dimension
+z = torch.randn(4_000_000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+w = torch.exp(-0.5 * (z / NOISE) ** 2)
+waste = {"predicted": 12.5, "log10_ratio": D * torch.log10((w**2).mean() / w.mean() ** 2)}
+
+# %% wrong: one dimension alone
+# hint: This is the power of ten for one dimension. Independent dimensions multiply, so their logarithms add up.
+#- (D * one.log10())
+#+ one.log10()
+
+# %% wrong: natural logarithms
+# hint: This is the natural logarithm. Asked for is the power of ten.
+#- one.log10()
+#+ one.log()
+
+# %% wrong: the ratio itself
+# hint: This is the ratio itself, and not its power of ten.
+#- (D * one.log10()).item()
+#+ (one**D).item()
+
+# %% wrong: the square is not divided out
+# hint: You took the mean of the squares alone. It is compared with the square of the mean.
+#- / (prior * w).sum() ** 2
+#+
+
+# %% wrong: divided by the mean and not its square
+# hint: The mean under the fraction is not squared: then the ratio would change with the unit of w.
+#- (prior * w).sum() ** 2
+#+ (prior * w).sum()
+
+# %% wrong: upside down
+# hint: The fraction is upside down: its logarithm has the wrong sign.
+#- (D * one.log10())
+#+ (-D * one.log10())
+
+# %% wrong: the root of the dimensions
+# hint: You multiplied by the square root of the number of dimensions. The logarithm grows in proportion to the number itself.
+#- D * one
+#+ D**0.5 * one

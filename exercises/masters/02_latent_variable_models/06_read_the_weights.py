@@ -1,0 +1,117 @@
+# title: Three proposals and their weights
+# chapter: 02_latent_variable_models
+# goal: see from the weights whether a proposal fits
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: Move the proposal
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, size 0.35
+# removes:
+
+# %% statement
+r"""
+For one model and one image, 50 latents were drawn from each of three proposals: one that is about the true posterior, one that is **shifted** by
+{{SHIFT}} standard deviations, and one that is three times too **wide**. The figure shows the 50 weights of each, sorted, as shares of their sum.
+
+Which panel is which? And how large is the effective sample size of the *wide* one, to a third? (It is about the number of draws with a fair share.) Fill in
+`reading`.
+"""
+
+# %% draws
+def draws(rng):
+    letters = rng.sample("ABC", 3)
+    return {"SHIFT": rng.choice([2.5, 3.0, 3.5]), "seed": rng.integer(0, 10**6), "fit": letters[0], "shifted": letters[1], "wide": letters[2]}
+
+# %% given
+import torch
+
+def shares(kind):
+    """50 sorted weights as shares of their sum, for a posterior N(0, 1)."""
+    place, spread = {"fit": (0.1, 1.05), "shifted": (SHIFT, 1.0), "wide": (0.0, 3.0)}[kind]
+    u = (torch.arange(50, dtype=torch.float64) + 0.5) / 50
+    z = place + spread * torch.special.ndtri(u)
+    log_w = torch.distributions.Normal(0.0, 1.0).log_prob(z) - torch.distributions.Normal(place, spread).log_prob(z)
+    return torch.softmax(log_w, 0).sort(descending=True).values
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+kinds = {"{{fit}}": "fit", "{{shifted}}": "shifted", "{{wide}}": "wide"}
+fig, axes = plt.subplots(1, 3, figsize=(7, 2.6))
+for ax, letter in zip(axes, "ABC"):
+    ax.bar(range(1, 51), shares(kinds[letter]).tolist(), color=plots.COLORS["blue"])
+    ax.set(title=letter, xlabel="draw, sorted")
+axes[0].set_ylabel("share of the weight")
+fig.tight_layout()
+plt.show()
+
+# %% starter
+reading = {"fit": ..., "shifted": ..., "wide": ..., "size": ...}
+
+# %% solution
+wide = shares("wide")
+reading = {"fit": "{{fit}}", "shifted": "{{shifted}}", "wide": "{{wide}}", "size": (1 / wide.square().sum()).item()}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    seen = {name: choice(answer.get(name), "ABC", f"the entry {name!r}") for name in ("fit", "shifted", "wide")}
+    if len(set(seen.values())) < 3:
+        raise Problem("type", "Each letter belongs to one proposal: a letter stands twice.")
+    if answer.get("size", ...) is ...:
+        raise Problem("none", "The effective sample size is still missing.")
+    return seen | {"size": number(answer["size"], "the effective sample size")}
+
+# %% laws
+def laws(seen):
+    yield 1 <= seen["size"] <= 50, "the effective sample size lies between 1 and the number of draws"
+
+# %% right: in small letters, counted by eye
+reading = {"fit": "{{fit}}".lower(), "shifted": "{{shifted}} ", "wide": "{{wide}}", "size": 20}
+
+# %% right: by the definition, a little high
+w = shares("wide") * 7
+reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted="{{shifted}}", fit="{{fit}}")
+
+# %% wrong: wide and shifted the wrong way round
+# hint: You have the wide and the shifted one the wrong way round. A wide proposal wastes the draws outside and shares the weight among those inside; a shifted one
+#   leaves nearly all weight to a single draw at its edge.
+#- "shifted": "{{shifted}}"
+#+ "shifted": "{{wide}}"
+#- "wide": "{{wide}}"
+#+ "wide": "{{shifted}}"
+
+# %% wrong: one draw with all the weight taken for a good fit
+# hint: You took the panel in which one draw has nearly all the weight for the good fit. Where the proposal fits, all draws weigh about the same.
+#- "fit": "{{fit}}"
+#+ "fit": "{{shifted}}"
+#- "shifted": "{{shifted}}"
+#+ "shifted": "{{fit}}"
+
+# %% wrong: the wide one taken for a good fit
+# hint: You took the wide proposal for the one that fits: a third of its draws weigh fairly, the rest nothing. In the one that fits, hardly any draw weighs nothing.
+#- "fit": "{{fit}}"
+#+ "fit": "{{wide}}"
+#- "wide": "{{wide}}"
+#+ "wide": "{{fit}}"
+
+# %% wrong: the number of draws
+# hint: The letters are right. You gave the number of draws: those with next to no weight do not count.
+#- (1 / wide.square().sum()).item()
+#+ 50
+
+# %% wrong: the largest share
+# hint: The letters are right. You gave a share; the size is about the number of draws that share the weight.
+#- (1 / wide.square().sum()).item()
+#+ wide[0].item() + 1
+
+# %% wrong: the size of another panel
+# hint: The letters are right. You gave the size of the shifted proposal.
+#- (1 / wide.square().sum()).item()
+#+ (1 / shares("shifted").square().sum()).item()

@@ -1,0 +1,107 @@
+# title: Four models in one plane
+# chapter: 03_elbo
+# goal: read rate, distortion and the bound off a figure
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: Two costs: rate and distortion
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, bound 0.03
+# removes:
+
+# %% statement
+r"""
+Four models of the same binary images lie in a plane of rate and distortion (a made-up example, for the reading). Fill in `reading`:
+
+- `"best bound"`: the letter of the model with the highest ELBO;
+- `"collapsed"`: the letter of the model whose latent variable tells nothing;
+- `"best copies"`: the letter of the model that gives its images back most faithfully;
+- `"bound"`: the −ELBO of model **{{ASKED}}** in nats, to 3 nats.
+"""
+
+# %% draws
+def draws(rng):
+    letters = rng.sample("ABCD", 4)
+    shift = rng.integer(-8, 8)
+    points = {letters[0]: (24 + shift, 76), letters[1]: (0, 150 + shift), letters[2]: (70 + shift, 52), letters[3]: (12 + shift / 2, 104)}
+    asked = rng.choice([letters[0], letters[2], letters[3]])
+    return {"ASKED": asked, "points": {key: points[key] for key in "ABCD"}, "best": letters[0], "collapsed": letters[1],
+            "copies": letters[2], "bound": float(sum(points[asked])), "rate": float(points[asked][0]),
+            "distortion": float(points[asked][1])}
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+fig, ax = plt.subplots(figsize=(5, 4))
+for letter, (rate, distortion) in {{points}}.items():
+    ax.scatter(rate, distortion, color=plots.COLORS["blue"])
+    ax.annotate(letter, (rate, distortion), (6, 4), textcoords="offset points")
+ax.set(xlabel="rate, nats per image", ylabel="distortion, nats per image", xlim=(-5, 95), ylim=(40, 170))
+ax.grid(alpha=0.4)
+plt.show()
+
+# %% starter
+reading = {"best bound": ..., "collapsed": ..., "best copies": ..., "bound": ...}
+
+# %% solution
+reading = {"best bound": "{{best}}", "collapsed": "{{collapsed}}", "best copies": "{{copies}}", "bound": {{bound}}}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    seen = {name.replace(" ", "_"): choice(answer.get(name), "ABCD", f"the entry {name!r}")
+            for name in ("best bound", "collapsed", "best copies")}
+    if answer.get("bound", ...) is ...:
+        raise Problem("none", "The −ELBO is still missing: the last entry of `reading`.")
+    return seen | {"bound": number(answer["bound"], "the bound")}
+
+# %% laws
+def laws(seen):
+    yield seen["bound"] > 0, "the −ELBO of binary images is positive"
+
+# %% right: in small letters, read a little low
+reading = {"best bound": "{{best}}".lower(), "collapsed": "{{collapsed}} ", "best copies": "{{copies}}", "bound": {{bound}} - 2}
+
+# %% right: added up from both axes
+read_rate, read_distortion = {{rate}} + 1, {{distortion}} + 0.5
+reading = {"bound": read_rate + read_distortion, "collapsed": "{{collapsed}}", "best copies": "{{copies}}", "best bound": "{{best}}"}
+
+# %% wrong: the lowest distortion taken for the best bound
+# hint: The lowest distortion makes the best copies, not the best bound: the rate is a price too. The −ELBO is the sum of both.
+#- "best bound": "{{best}}"
+#+ "best bound": "{{copies}}"
+
+# %% wrong: the lowest rate taken for the best bound
+# hint: You chose the model with the lowest rate as the best. It pays more in distortion than it saves.
+#- "best bound": "{{best}}"
+#+ "best bound": "{{collapsed}}"
+
+# %% wrong: the best bound taken for the best copies
+# hint: The letter for the copies is not the one with the lowest distortion. Distortion alone says how faithfully images come back.
+#- "best copies": "{{copies}}"
+#+ "best copies": "{{best}}"
+
+# %% wrong: the distortion alone
+# hint: The letters are right. For the bound you gave the distortion; the rate is missing.
+#- "bound": {{bound}}
+#+ "bound": {{distortion}}
+
+# %% wrong: the rate alone
+# hint: The letters are right. For the bound you gave the rate; the distortion is missing.
+#- "bound": {{bound}}
+#+ "bound": {{rate}}
+
+# %% wrong: the difference
+# hint: The letters are right. For the bound you took a difference. The −ELBO is distortion plus rate.
+#- "bound": {{bound}}
+#+ "bound": {{distortion}} - {{rate}}
+
+# %% wrong: the ELBO with its sign
+# hint: The letters are right, and the number has the wrong sign: asked for is the −ELBO.
+#- "bound": {{bound}}
+#+ "bound": -{{bound}}

@@ -1,0 +1,102 @@
+# title: Whose spread is it?
+# chapter: 04_sampling
+# goal: tell the two randomnesses of an image apart by their variances
+# kind: implement
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: Two chances, told apart
+# answer: spreads
+# returns: tensor, tensor
+# removes:
+
+# %% statement
+r"""
+A decoder gives the mean $m(z)$ of every pixel, and the likelihood is $p(x \mid z) = \mathcal{N}(x;\, m(z), \sigma^2)$ with
+$\sigma = {{SIGMA}}$. The picture that is shown is ${{GAIN}}\,x$.
+
+Write `spreads(means)`: `means` holds $m(z_k)$ for many draws of $z$ from the prior, of shape `(draws, pixels)`. Give two tensors of shape
+`(pixels,)`: the part of the shown pixel's variance that comes from **drawing the pixel**, and the part that comes from **drawing
+$z$**. (Divide by the number of draws.) Together they are the variance of the shown pixel.
+"""
+
+# %% draws
+def draws(rng):
+    return {"SIGMA": rng.choice([0.1, 0.2, 0.3, 0.5]), "GAIN": rng.choice([2.0, 3.0, 4.0, 5.0])}
+
+# %% given
+import torch
+
+# %% starter
+def spreads(means):
+    """(variance from drawing the pixel, variance from drawing z), each (pixels,)."""
+    ...
+
+# %% solution
+def spreads(means):
+    """(variance from drawing the pixel, variance from drawing z), each (pixels,)."""
+    pixel = torch.full(means.shape[1:], SIGMA**2)
+    latent = means.var(0, correction=0)
+    return GAIN**2 * pixel, GAIN**2 * latent
+
+# %% inputs
+def inputs(rng):
+    return {"means": rng.normal(40, 5) * torch.tensor([0.1, 0.4, 0.0, 1.0, 2.0]) + rng.normal(5)}
+
+# %% probe
+def probe(answer, means):
+    pixel, latent = answer(means)
+    return {"part_of_the_pixel": pixel, "part_of_z": latent}
+
+# %% laws
+def laws(seen, means):
+    pixel, latent = seen["part_of_the_pixel"], seen["part_of_z"]
+    yield pixel.shape == latent.shape == (5,), "there is one number for each pixel"
+    yield (pixel > -1e-4).all() and (latent > -1e-4).all(), "a variance is never negative"
+    yield abs(latent[2]) < 1e-3, "a pixel whose mean never moves gets nothing from z"
+    yield (pixel - pixel[0]).abs().max() < 1e-6, "the likelihood is as wide at every pixel"
+
+# %% right: by the averages of the squares, in float64
+def spreads(means):
+    m = GAIN * means.double()
+    latent = (m**2).mean(0) - m.mean(0) ** 2
+    return (GAIN * SIGMA) ** 2 + torch.zeros_like(latent), latent
+
+# %% right: pixel by pixel
+def spreads(means):
+    first, second = [], []
+    for column in means.T:
+        centre = sum(column) / len(column)
+        second.append(sum((GAIN * (one - centre)) ** 2 for one in column) / len(column))
+        first.append(torch.tensor(GAIN * GAIN * SIGMA * SIGMA))
+    return torch.stack(first), torch.stack(second)
+
+# %% wrong: the two the wrong way round
+# hint: You have the two parts the wrong way round: the first is the spread of the likelihood, the second that of the means.
+#- return GAIN**2 * pixel, GAIN**2 * latent
+#+ return GAIN**2 * latent, GAIN**2 * pixel
+
+# %% wrong: standard deviations
+# hint: These are standard deviations. Variances add up, standard deviations do not.
+#- return GAIN**2 * pixel, GAIN**2 * latent
+#+ return GAIN * pixel.sqrt(), GAIN * latent.sqrt()
+
+# %% wrong: the gain without its square
+# hint: A variance grows with the square of the factor that multiplies the pixel.
+#- return GAIN**2 * pixel, GAIN**2 * latent
+#+ return GAIN * pixel, GAIN * latent
+
+# %% wrong: the whole as the second part
+# hint: Your second part holds the first as well: it is the whole variance. Asked for is what the means alone do.
+#- GAIN**2 * latent
+#+ GAIN**2 * (latent + pixel)
+
+# %% wrong: sigma for its square
+# hint: The likelihood's variance is the square of `SIGMA`.
+#- SIGMA**2)
+#+ SIGMA)
+
+# %% wrong: the mean of the squares
+# hint: You took the mean of the squares of the means. A variance is measured from the average: a bright pixel that never changes has none.
+#- means.var(0, correction=0)
+#+ means.square().mean(0)

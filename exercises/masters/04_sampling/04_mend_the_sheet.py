@@ -1,0 +1,116 @@
+# title: Mend a sheet of samples
+# chapter: 04_sampling
+# goal: draw images with both randomnesses and the right spreads
+# kind: mend
+# minutes: 15
+# points: 3
+# difficulty: 2
+# passage: Samples or means
+# answer: draw_images
+# returns: tensor
+# plant: 2
+# removes: vae_lib.vae.VAE.sample, vae_lib.likelihoods.Likelihood.sample
+
+# %% statement
+r"""
+`draw_images` should draw images from a VAE whose prior is $\mathcal{N}(0, I)$ and whose decoder gives, for each pixel, a mean and a
+$\log \sigma$, one after the other in the last dimension: `(batch, 2 * pixels)`. Latents are drawn at the given `temperature` (the standard
+deviation of $z$); the pixels are drawn as the likelihood says. All noise is passed in: `z_noise` of shape `(batch, z_dim)`, `x_noise` of shape
+`(batch, pixels)`. Images lie in $[0, 1]$: whatever is drawn outside is cut off. The code has **two faults**. Mend them.
+"""
+
+# %% given
+import torch
+
+# %% solution
+def draw_images(decoder, z_noise, x_noise, temperature):
+    """Images (batch, pixels) in [0, 1], drawn from the model at a temperature."""
+    z = temperature * z_noise
+    params = decoder(z)
+    mean, log_sigma = params.chunk(2, dim=-1)
+    sigma = torch.exp(log_sigma)
+    x = mean + sigma * x_noise
+    return x.clamp(0, 1)
+
+# %% inputs
+def inputs(rng):
+    return {"z_noise": rng.normal(5, 2), "x_noise": rng.normal(5, 4), "temperature": round(rng.uniform(0.5, 0.9), 3),
+            "weight": 0.3 * rng.normal(2, 8)}
+
+# %% probe
+def probe(answer, z_noise, x_noise, temperature, weight):
+    shift = torch.cat([torch.full((4,), 0.5), torch.full((4,), -1.2)])
+
+    def decoder(z):
+        return 0.5 * z @ weight + shift
+
+    return {"images": answer(decoder, z_noise, x_noise, temperature),
+            "images_without_noise_in_the_pixels": answer(decoder, z_noise, 0 * x_noise, temperature),
+            "images_far_out": answer(lambda z: torch.cat([9 * z[:, :1], z[:, :1] * 0], 1), z_noise, x_noise[:, :1], temperature)}
+
+# %% laws
+def laws(seen, z_noise, x_noise, temperature, weight):
+    yield seen["images"].shape == (5, 4), "there is one image for each row of noise"
+    yield seen["images"].min() >= 0 and seen["images"].max() <= 1, "pixels lie between 0 and 1"
+    yield (seen["images"] - seen["images_without_noise_in_the_pixels"]).abs().max() > 0.01, "the pixels are drawn"
+
+# %% right: from torch.distributions' own parameters, in float64
+def draw_images(decoder, z_noise, x_noise, temperature):
+    params = decoder(z_noise * temperature).double()
+    half = params.shape[-1] // 2
+    q = torch.distributions.Normal(params[:, :half], params[:, half:].exp())
+    return torch.minimum(torch.maximum(q.mean + q.stddev * x_noise, torch.tensor(0.0)), torch.tensor(1.0))
+
+# %% right: image by image
+def draw_images(decoder, z_noise, x_noise, temperature):
+    rows = []
+    for a, b in zip(z_noise, x_noise):
+        out = decoder((temperature * a)[None])[0]
+        x = out[:len(b)] + b * 2.718281828459045 ** out[len(b):]
+        rows.append(torch.where(x < 0, 0.0, torch.where(x > 1, 1.0, x)))
+    return torch.stack(rows)
+
+# %% wrong: means for samples
+# hint: The pixels are not drawn: these are means, one of the two randomnesses is left out.
+#- x = mean + sigma * x_noise
+#+ x = mean
+
+# %% wrong: the temperature on the pixels too
+# hint: The temperature also shrinks the pixels' noise. It belongs to z alone; the likelihood stays as it is.
+#- x = mean + sigma
+#+ x = mean + temperature * sigma
+
+# %% wrong: no temperature
+# hint: The latents are drawn at temperature 1: `temperature` is not used for z.
+#- z = temperature * z_noise
+#+ z = z_noise
+
+# %% wrong: log sigma read as log variance
+# hint: The decoder gives log σ, and it is read as log σ²: half of it is taken.
+#- torch.exp(log_sigma)
+#+ torch.exp(0.5 * log_sigma)
+
+# %% wrong: log sigma for sigma
+# hint: The noise is multiplied by log σ, which is negative here. Take the exponential first.
+#- torch.exp(log_sigma)
+#+ log_sigma
+
+# %% wrong: mean and spread the wrong way round
+# hint: Means and log σ are taken from the wrong halves of the decoder's output.
+#- mean, log_sigma = params
+#+ log_sigma, mean = params
+
+# %% wrong: not cut off
+# hint: Some pixels lie outside of [0, 1]: they are to be cut off.
+#- x.clamp(0, 1)
+#+ x
+
+# %% wrong: squashed and not cut off
+# hint: A sigmoid moves all pixels, also those that lie in [0, 1] already. Outside ones are cut off, the others stay.
+#- x.clamp(0, 1)
+#+ torch.sigmoid(x)
+
+# %% wrong: the temperature as a variance
+# hint: The temperature is the standard deviation of z. You use its square root, as if it were a variance.
+#- z = temperature * z_noise
+#+ z = temperature**0.5 * z_noise

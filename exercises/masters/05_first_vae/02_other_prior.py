@@ -1,0 +1,148 @@
+# title: The price under another prior
+# chapter: 05_first_vae
+# goal: derive a KL divergence in closed form and hold it against its definition
+# kind: implement
+# minutes: 15
+# points: 2
+# difficulty: 1
+# passage: The KL of two Gaussians
+# answer: kl
+# returns: tensor
+# removes: vae_lib.objectives.gaussian_kl
+
+# %% statement
+r"""
+The chapter's prior is $\mathcal{N}(0, I)$. Take another one, $p(z) = \mathcal{N}(0, \tau^2 I)$ with $\tau = {{TAU}}$: the
+same for all latent dimensions, but {{word}}.
+
+Derive $\mathrm{KL}\big(\mathcal{N}(\mu, \operatorname{diag} \sigma^2)\,\Vert\,\mathcal{N}(0, \tau^2 I)\big)$ and write it as
+`kl(mu, logvar)`, with `mu` and `logvar` $= \log \sigma^2$ of shape `(batch, z_dim)`. Give one number for each image, in nats.
+
+*Check yourself first:* what must come out where $q$ is equal to this prior?
+"""
+
+# %% draws
+def draws(rng):
+    tau = rng.choice([0.4, 0.5, 0.6, 1.6, 2.0, 2.5, 3.0])
+    return {"TAU": tau, "word": "wider" if tau > 1 else "narrower"}
+
+# %% given
+import torch
+
+# %% starter
+def kl(mu, logvar):
+    """KL(N(mu, e^logvar) || N(0, TAU² I)) of each image, (batch,) nats."""
+    ...
+
+# %% solution
+def kl(mu, logvar):
+    """KL(N(mu, e^logvar) || N(0, TAU² I)) of each image, (batch,) nats."""
+    terms = (mu.square() + logvar.exp()) / TAU**2 - 1 - logvar + 2 * torch.tensor(TAU).log()
+    return 0.5 * terms.sum(-1)
+
+# %% inputs
+def inputs(rng):
+    mu, logvar = rng.normal(5, 4), rng.normal(5, 4)
+    return {"mu": 2 * mu, "logvar": logvar, "seed": rng.integer(0, 10**6)}
+
+# %% probe
+def probe(answer, mu, logvar, seed):
+    mu, logvar = mu.requires_grad_(), logvar.requires_grad_()
+    value = answer(mu, logvar)
+    mu_gradient, logvar_gradient = gradients(value, mu, logvar)
+    at_prior = answer(torch.zeros(2, 3), torch.full((2, 3), 2 * float(torch.tensor(TAU).log())))
+    return {"value": value, "value_at_the_prior": at_prior, "gradient_in_mu": mu_gradient,
+            "gradient_in_logvar": logvar_gradient}
+
+# %% laws
+def laws(seen, mu, logvar, seed):
+    yield seen["value"].shape == (5,), "there is one number for each image"
+    yield (seen["value"] > -1e-4).all(), "a KL divergence is never negative"
+    yield (seen["value_at_the_prior"].abs() < 1e-4).all(), "it is zero where q is the prior", \
+        "Put mu = 0 and sigma = tau into your formula and see which term stays."
+    q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
+    z = q.sample((4000,))
+    draws = (q.log_prob(z) - torch.distributions.Normal(0.0, TAU).log_prob(z)).sum(-1).double()
+    error = draws.std(0) / 4000**0.5
+    yield ((seen["value"] - draws.mean(0)).abs() < 6 * error + 1e-3).all(), \
+        "it is the average of log q(z) − log p(z) over draws from q"
+
+# %% right: from torch.distributions
+import torch.distributions as td
+
+def kl(mu, logvar):
+    q = td.Normal(mu, torch.exp(logvar / 2))
+    return td.kl_divergence(q, td.Normal(torch.zeros_like(mu), TAU)).sum(1)
+
+# %% right: by a change of scale, as the KL to N(0, I)
+def kl(mu, logvar):
+    shift = torch.log(torch.tensor(TAU, dtype=torch.float64))
+    m, s = mu.double() / TAU, logvar.double() / 2 - shift
+    return ((m**2 + torch.exp(2 * s) - 1) / 2 - s).sum(dim=1)
+
+# %% right: entropy and cross-entropy, dimension by dimension
+import math
+
+def kl(mu, logvar):
+    total = torch.zeros(len(mu))
+    for j in range(mu.shape[1]):
+        entropy = 0.5 * (math.log(2 * math.pi * math.e) + logvar[:, j])
+        cross = 0.5 * math.log(2 * math.pi * TAU**2) + (mu[:, j] ** 2 + torch.exp(logvar[:, j])) / (2 * TAU**2)
+        total = total + cross - entropy
+    return total
+
+# %% wrong: the chapter's prior
+# hint: This is the KL to N(0, I). Here the prior has the standard deviation `TAU`, so both the squares and the
+#   logarithm must be measured against it.
+def kl(mu, logvar):
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
+
+# %% wrong: the prior's log-variance is missing
+# hint: The squares are right, but the logarithm of the prior's variance is missing: without it the KL of the prior to
+#   itself is not zero.
+#-  + 2 * torch.tensor(TAU).log()
+#+
+
+# %% wrong: tau where its square belongs
+# hint: You divide by the prior's standard deviation. Squares of z are measured against its variance, the square of
+#   `TAU`.
+#- / TAU**2 -
+#+ / TAU -
+
+# %% wrong: the half is forgotten
+# hint: Every value is twice what it should be: the one half of the Gaussian's exponent is missing.
+#- 0.5 * terms
+#+ terms
+
+# %% wrong: mean over the dimensions
+# hint: You average over the latent dimensions. They are independent, so their KL divergences add up.
+#- terms.sum(-1)
+#+ terms.mean(-1)
+
+# %% wrong: logvar taken for sigma
+# hint: You use `logvar` as if it were the standard deviation. It is the logarithm of the variance: the variance is
+#   its exponential.
+def kl(mu, logvar):
+    var = logvar.square() + 1e-6
+    return 0.5 * ((mu.square() + var) / TAU**2 - 1 - var.log() + 2 * torch.tensor(TAU).log()).sum(-1)
+
+# %% wrong: the other direction
+# hint: This is KL(p || q), the average under the prior. The bound needs KL(q || p), the average under q.
+def kl(mu, logvar):
+    var = logvar.exp()
+    return 0.5 * ((TAU**2 + mu.square()) / var - 1 + logvar - 2 * torch.tensor(TAU).log()).sum(-1)
+
+# %% wrong: the logarithm with the wrong sign
+# hint: `logvar` stands with the wrong sign: a narrow q tells more about z, so its KL must be larger.
+#- - 1 - logvar
+#+ - 1 + logvar
+
+# %% wrong: the one is missing
+# hint: The −1 of each dimension is missing. It is minus the average of (z − mu)² / sigma² under q.
+#- - 1 - logvar
+#+ - logvar
+
+# %% wrong: e to the log-variance read as sigma
+# hint: You square the exponential of `logvar`. That exponential is the variance already.
+#- logvar.exp()
+#+ logvar.exp().square()

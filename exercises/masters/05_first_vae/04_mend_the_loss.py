@@ -1,0 +1,137 @@
+# title: Mend a broken VAE
+# chapter: 05_first_vae
+# goal: find faults in a loss that runs, trains and shows reasonable numbers
+# kind: mend
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: The loss
+# answer: loss
+# returns: tensor
+# plant: 2
+# tolerance: 5e-4
+# removes: vae_lib.objectives.negative_elbo, vae_lib.vae.VAE.elbo, vae_lib.vae.VAE.log_weights,
+#   vae_lib.vae.VAE.log_prob, vae_lib.vae.VAE._log_weights, vae_lib.objectives.gaussian_kl,
+#   vae_lib.objectives.reparameterize, vae_lib.likelihoods.Bernoulli.log_prob
+
+# %% statement
+r"""
+The loss below runs without an error, and training with it goes down. Yet it is not the −ELBO of the chapter: it has **two
+faults**. Find and mend them. Change as little as you can, and keep its arguments.
+
+`encoder` gives `mu` and `logvar` $= \log \sigma^2$, `decoder` gives logits, `x` has shape `(batch, pixels)`, and `eps` is the
+noise to draw $z$ with, of shape `(batch, z_dim)`. The loss is in nats, one number for each image.
+"""
+
+# %% given
+import torch
+import torch.nn.functional as F
+
+# %% solution
+def loss(encoder, decoder, x, eps):
+    """-ELBO of each image, (batch,) nats, with one draw of z from the noise eps."""
+    mu, logvar = encoder(x)
+    sigma = torch.exp(0.5 * logvar)
+    z = mu + sigma * eps
+    logits = decoder(z)
+    pixels = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    distortion = pixels.sum(-1)
+    squares = mu.square() + logvar.exp()
+    rate = 0.5 * (squares - 1 - logvar).sum(-1)
+    return distortion + rate
+
+# %% inputs
+def inputs(rng):
+    return {"x": rng.bits(4, 9), "eps": rng.normal(4, 3), "seed": rng.integer(0, 10**6)}
+
+# %% probe
+def probe(answer, x, eps, seed):
+    torch.manual_seed(seed)
+    first, second = torch.nn.Linear(9, 6), torch.nn.Linear(3, 9)
+
+    def encoder(x):
+        mu, logvar = first(x).chunk(2, 1)
+        return 1.5 * mu + 0.5, 1.5 * logvar - 0.4
+
+    value = answer(encoder, lambda z: 2 * second(z), x, eps)
+    found = gradients(value, first.weight, second.weight)
+    return {"loss": value, "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1]}
+
+# %% laws
+def laws(seen, x, eps, seed):
+    yield seen["loss"].shape == (4,), "there is one number for each image"
+    yield (seen["loss"] > 0).all(), "the −ELBO of binary pixels is positive"
+    yield seen["gradient_in_the_encoder"].abs().sum() > 0, "a gradient reaches the encoder"
+    yield seen["gradient_in_the_decoder"].abs().sum() > 0, "a gradient reaches the decoder"
+
+# %% right: from torch.distributions
+import torch.distributions as td
+
+def loss(encoder, decoder, x, eps):
+    mu, logvar = encoder(x)
+    q, prior = td.Normal(mu, logvar.exp().sqrt()), td.Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    likelihood = td.Bernoulli(logits=decoder(q.mean + q.stddev * eps))
+    return td.kl_divergence(q, prior).sum(1) - likelihood.log_prob(x).sum(1)
+
+# %% right: in float64, written out
+def loss(encoder, decoder, x, eps):
+    mu, logvar = encoder(x)
+    variance = logvar.double().exp()
+    logits = decoder(mu + eps * variance.sqrt().float()).double()
+    log_px_z = (x * logits - F.softplus(logits)).sum(dim=1)
+    kl = (mu.double() ** 2 + variance - 1 - variance.log()).sum(dim=1) / 2
+    return -(log_px_z - kl)
+
+# %% wrong: mean over the pixels
+# hint: The pixels are averaged, and the latent dimensions are summed: the rate then counts far too much, and the posterior
+#   collapses. Sum over the pixels.
+#- pixels.sum(-1)
+#+ pixels.mean(-1)
+
+# %% wrong: the variance as the spread
+# hint: z is drawn with σ² in place of σ. The exponent needs its one half; the rate charges for the right σ.
+#- torch.exp(0.5 * logvar)
+#+ torch.exp(logvar)
+
+# %% wrong: the mean in place of a draw
+# hint: The noise is not used: the decoder sees mu. The first term of the ELBO is an average over draws of z.
+#- z = mu + sigma * eps
+#+ z = mu
+
+# %% wrong: the half of the KL
+# hint: The rate is twice what it should be: the one half in front of the KL is missing.
+#- 0.5 * (squares
+#+ (squares
+
+# %% wrong: the sign of the rate
+# hint: The rate is subtracted from the loss, so that training makes it as large as it can. The loss is −ELBO, distortion
+#   plus rate.
+#- distortion + rate
+#+ distortion - rate
+
+# %% wrong: mean over the latent dimensions
+# hint: The rate is averaged over the latent dimensions. Independent dimensions add up, as the pixels do.
+#- - 1 - logvar).sum(-1)
+#+ - 1 - logvar).mean(-1)
+
+# %% wrong: the spread is detached
+# hint: The draw passes no gradient to log σ²: the encoder then learns its spread from the rate alone, which wants it to
+#   be 1.
+#- sigma * eps
+#+ sigma.detach() * eps
+
+# %% wrong: logits and probabilities
+# hint: A sigmoid is taken twice. `binary_cross_entropy_with_logits` takes the decoder's logits as they are.
+#- logits = decoder(z)
+#+ logits = torch.sigmoid(decoder(z))
+
+# %% wrong: the logarithm with the wrong sign
+# hint: In the rate, log σ² has the wrong sign: it then rewards a σ near zero, and the posterior shrinks to a point.
+#- - 1 - logvar
+#+ - 1 + logvar
+
+# %% wrong: the squares of mu
+# hint: The rate misses the squares of mu: nothing keeps the means near the prior, and draws from the prior will meet
+#   holes.
+#- squares = mu.square() + logvar.exp()
+#+ squares = logvar.exp()

@@ -1,0 +1,133 @@
+# title: A family of bounds
+# chapter: 05_first_vae
+# goal: compute a bound from log weights that no float can hold as weights
+# kind: implement
+# minutes: 15
+# points: 3
+# difficulty: 3
+# passage: From the bound to the likelihood
+# answer: bound
+# returns: tensor
+# tolerance: 2e-4, value_of_tiny_weights 2e-3
+# removes: vae_lib.objectives.iwae_bound
+
+# %% statement
+r"""
+The chapter estimates $\log p_\theta(x)$ with the mean of $K$ weights. Rényi's family of bounds has a number $\alpha$ in it
+{cite:p}`li2016renyi`:
+
+$$
+\mathcal{L}_{\alpha}(x) = \frac{1}{1 - \alpha} \log \frac1K \sum_{k=1}^{K} w_k^{\,1 - \alpha} .
+$$
+
+With $\alpha = 0$ it is the IWAE bound of {eq}`eq-vae-iwae`. Write `bound(log_w)` for $\alpha = {{ALPHA}}$, where `log_w`
+holds the logarithms of the weights, of shape `(K, batch)`. Give one number for each image, in nats.
+
+The weights of digits are about $e^{-90}$, those of larger images $e^{-2000}$, which is zero in every float. Your function must
+give the right number all the same.
+"""
+
+# %% draws
+def draws(rng):
+    return {"ALPHA": rng.choice([-1.0, -0.5, 0.2, 0.25, 0.3, 0.7, 0.75])}
+
+# %% given
+import torch
+
+# %% starter
+def bound(log_w):
+    """The Rényi bound of the order ALPHA from log weights (K, batch), (batch,) nats."""
+    ...
+
+# %% solution
+def bound(log_w):
+    """The Rényi bound of the order ALPHA from log weights (K, batch), (batch,) nats."""
+    power = 1 - ALPHA
+    log_mean = torch.logsumexp(power * log_w, dim=0) - torch.log(torch.tensor(float(len(log_w))))
+    return log_mean / power
+
+# %% inputs
+def inputs(rng):
+    return {"log_w": 2 * rng.normal(7, 4) - rng.uniform(2, 4), "far": rng.uniform(1500, 2500)}
+
+# %% probe
+def probe(answer, log_w, far):
+    return {"value": answer(log_w), "value_of_tiny_weights": answer(log_w - far) + far,
+            "value_of_equal_weights": answer(torch.full((6, 2), -3.0)), "value_of_one_weight": answer(log_w[:1])}
+
+# %% laws
+def laws(seen, log_w, far):
+    value = seen["value"]
+    yield value.shape == (4,), "there is one number for each image"
+    yield (seen["value_of_equal_weights"] + 3).abs().max() < 1e-3, "equal weights give their own logarithm", \
+        "With K equal weights w the bound is log w: is the mean a mean, and is the power undone?"
+    yield (seen["value_of_one_weight"] - log_w[0]).abs().max() < 1e-3, "one weight gives its own logarithm"
+    yield (value >= log_w.mean(0) - 1e-3).all() and (value <= log_w.amax(0) + 1e-3).all(), \
+        "the bound lies between the mean and the largest of the log weights"
+    yield (seen["value_of_tiny_weights"] - value).abs().max() < 0.01, \
+        "weights multiplied by c give a bound larger by log c, however small c is", \
+        "`exp` of −2000 is zero. Take the largest log weight out before you leave the logarithms: `torch.logsumexp` does."
+
+# %% right: the largest weight taken out by hand, in float64
+def bound(log_w):
+    top = log_w.double().amax(0)
+    scaled = torch.exp((1 - ALPHA) * (log_w - top))
+    return top + torch.log(scaled.mean(0)) / (1 - ALPHA)
+
+# %% right: one image and one weight after the other
+import math
+
+def bound(log_w):
+    out = []
+    for column in log_w.T.tolist():
+        total = (1 - ALPHA) * column[0]
+        for one in column[1:]:
+            a, b = total, (1 - ALPHA) * one
+            total = max(a, b) + math.log1p(math.exp(-abs(a - b)))
+        out.append((total - math.log(len(column))) / (1 - ALPHA))
+    return torch.tensor(out)
+
+# %% wrong: the IWAE bound
+# hint: This is the bound with α = 0. The weights are to be raised to the power 1 − `ALPHA` before the mean, and the power
+#   is undone after the logarithm.
+def bound(log_w):
+    return torch.logsumexp(log_w, 0) - torch.log(torch.tensor(float(len(log_w))))
+
+# %% wrong: the power is not undone
+# hint: The factor 1/(1 − α) in front is missing: the logarithm is that of a mean of powers, and the power must be taken back.
+#- return log_mean / power
+#+ return log_mean
+
+# %% wrong: alpha for one minus alpha
+# hint: You raise the weights to the power α. It is 1 − α.
+#- power = 1 - ALPHA
+#+ power = ALPHA
+
+# %% wrong: a sum and no mean
+# hint: log K is missing: the bound holds the mean of the K powers, and not their sum.
+#-  - torch.log(torch.tensor(float(len(log_w))))
+#+
+
+# %% wrong: the mean of the logarithms
+# hint: You average the log weights. That is the ELBO, whatever α is: the mean must stand inside of the logarithm.
+def bound(log_w):
+    return log_w.mean(0)
+
+# %% wrong: weights that weigh themselves
+# hint: You average log w with the normalised weights. Known code does so and calls it a loss; it is larger than the bound, and
+#   bounds nothing. The logarithm is taken once, of the mean.
+def bound(log_w):
+    weight = torch.softmax((1 - ALPHA) * log_w, 0)
+    return (weight * log_w).sum(0)
+
+# %% wrong: the largest weight alone
+# hint: You return the largest log weight. The mean of the weights is smaller, by log K where one weight outweighs all others.
+def bound(log_w):
+    return log_w.amax(0)
+
+# %% wrong: clamped against zero
+# hint: Right where the weights fit into a float, wrong where they do not: what you add to or clamp at inside of the logarithm
+#   replaces the answer. Work with the logarithms and take the largest out first.
+def bound(log_w):
+    powers = torch.exp((1 - ALPHA) * log_w).clamp(1e-30, 1e30)
+    return torch.log(powers.mean(0)) / (1 - ALPHA)

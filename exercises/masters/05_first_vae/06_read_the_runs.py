@@ -1,0 +1,129 @@
+# title: Four runs and their losses
+# chapter: 05_first_vae
+# goal: recognise a loss by the rate and the distortion that it leads to
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: Mistakes, made on purpose
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, minus_ELBO 0.032
+
+# %% statement
+r"""
+The same network was trained four times for 800 steps, from the same start, each time with another loss. The figure shows the rate
+and the distortion on 1,000 validation images. The losses were, with $R$ for the rate and $D$ for the distortion:
+
+- `"right"`: $D + R$;
+- `"mean"`: the mean over the pixels, $D / 784 + R$;
+- `"four"`: four times the rate, $D + 4 R$;
+- `"none"`: no rate at all, $D$.
+
+Which run is which? And what is the −ELBO of the *right* run after 800 steps, in nats per image, as well as you can read it (to 4 nats)?
+Fill in `reading`.
+"""
+
+# %% draws
+def draws(rng):
+    # rate and distortion of 1,000 validation images of MNIST: the chapter's network, batches of 128, Adam with 1e-3, seed 0
+    steps = [0, 25, 50, 100, 150, 200, 300, 400, 600, 800]
+    right = [(0.2, 207.6), (5.4, 188.2), (8.5, 170.3), (11.1, 156.0), (11.6, 148.8), (12.6, 140.6), (13.9, 129.3),
+             (14.8, 122.6), (15.5, 114.0), (16.9, 108.0)]
+    mean = [(0.2, 207.6), (0.0, 207.3), (0.0, 207.2), (0.0, 206.9), (0.0, 206.8), (0.0, 206.9), (0.0, 206.9),
+            (0.0, 206.8), (0.0, 206.7), (0.0, 206.8)]
+    four = [(0.2, 207.6), (0.2, 205.6), (1.7, 191.6), (3.0, 178.6), (3.6, 172.6), (3.8, 168.6), (4.7, 157.1),
+            (5.0, 151.9), (5.6, 142.5), (6.3, 135.8)]
+    none = [(0.2, 207.6), (60.2, 179.1), (79.0, 163.3), (121.1, 145.5), (160.6, 135.5), (177.3, 128.4), (192.9, 116.5),
+            (218.0, 107.5), (232.3, 97.1), (249.5, 90.0)]
+    letters = rng.sample("ABCD", 4)
+    named = dict(zip(letters, [right, mean, four, none]))
+    at = dict(zip(("right", "mean", "four", "none"), letters))
+    return {"steps": steps, "runs": {letter: named[letter] for letter in "ABCD"}, **at}
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+runs = {{runs}}
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.2))
+for letter, color in zip(runs, plots.COLORS.values()):
+    for ax, values in zip(axes, zip(*runs[letter])):
+        ax.plot({{steps}}, values, color=color)
+        ax.annotate(letter, (800, values[-1]), (4, -3), textcoords="offset points", color=color)
+axes[0].set(xlabel="steps", ylabel="rate, nats per image", yscale="symlog", yticks=[0, 1, 3, 10, 30, 100, 300])
+axes[0].set_yticklabels([0, 1, 3, 10, 30, 100, 300])
+axes[1].set(xlabel="steps", ylabel="distortion, nats per image")
+fig.tight_layout()
+plt.show()
+
+# %% starter
+reading = {"right": ..., "mean": ..., "four": ..., "none": ..., "minus ELBO": ...}
+
+# %% solution
+reading = {"right": "{{right}}", "mean": "{{mean}}", "four": "{{four}}", "none": "{{none}}", "minus ELBO": 124.9}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    names = ("right", "mean", "four", "none")
+    seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
+    if len(set(seen.values())) < 4:
+        raise Problem("type", "Each letter belongs to one loss: a letter stands twice.")
+    if answer.get("minus ELBO", ...) is ...:
+        raise Problem("none", "The −ELBO is still missing: the last entry of `reading`.")
+    return seen | {"minus_ELBO": number(answer["minus ELBO"], "the −ELBO")}
+
+# %% laws
+def laws(seen):
+    yield 0 < seen["minus_ELBO"] < 543.5, "the −ELBO lies between 0 and 784 log 2, what fair coins cost"
+
+# %% right: in small letters, read roughly
+reading = {"right": "{{right}}".lower(), "mean": " {{mean}} ", "four": "{{four}}".lower(), "none": "{{none}}", "minus ELBO": 122}
+
+# %% right: added up from both panels
+rate_read, distortion_read = 17, 109.5
+reading = dict(mean="{{mean}}", right="{{right}}", none="{{none}}", four="{{four}}")
+reading["minus ELBO"] = rate_read + distortion_read
+
+# %% wrong: the best distortion taken for the right loss
+# hint: You called the run with the lowest distortion right. Without a price on the rate, the encoder tells everything it knows:
+#   look at the rate of that run.
+#- "right": "{{right}}"
+#+ "right": "{{none}}"
+#- "none": "{{none}}"
+#+ "none": "{{right}}"
+
+# %% wrong: the collapsed run taken for the fourfold rate
+# hint: Two runs have a small rate, and you have them the wrong way round. A rate that is weighed 784 times too heavily goes to zero,
+#   and the distortion then stays where the mean image is; weighed four times, some of it stays.
+#- "mean": "{{mean}}"
+#+ "mean": "{{four}}"
+#- "four": "{{four}}"
+#+ "four": "{{mean}}"
+
+# %% wrong: the fourfold rate taken for the right one
+# hint: You have the right run and the one with four times the rate the wrong way round: the dearer the rate, the less of it is bought,
+#   and the more distortion is left.
+#- "right": "{{right}}"
+#+ "right": "{{four}}"
+#- "four": "{{four}}"
+#+ "four": "{{right}}"
+
+# %% wrong: the distortion taken for the bound
+# hint: The letters are right. For the −ELBO you gave the distortion alone; the rate is the other part of the price.
+#- 124.9
+#+ 108.0
+
+# %% wrong: the difference of the two
+# hint: The letters are right. For the −ELBO you took the distortion minus the rate. The ELBO is log-likelihood minus KL, so with a
+#   minus in front both are added.
+#- 124.9
+#+ 91.1
+
+# %% wrong: the ELBO with its sign
+# hint: The letters are right, and the number has the wrong sign: asked for is the −ELBO, a positive number.
+#- 124.9
+#+ -124.9

@@ -1,0 +1,123 @@
+# title: Where the rate goes
+# chapter: 05_first_vae
+# goal: write down an expectation, then measure it on a trained model
+# kind: predict
+# minutes: 15
+# points: 2
+# difficulty: 2
+# passage: Which latent dimensions are used
+# answer: rate_goes
+# tolerance: 1e-3, measured 2e-3
+# repeats: 1
+
+# %% statement
+r"""
+The trained network of the chapter has 50 latent dimensions and uses about half of them. Some carry more of the rate than
+others. Sort the dimensions by the rate that they carry, averaged over the images `x`. Which share of the whole rate do the
+**{{TOP}} dimensions with the most** carry together?
+
+*Predict* first, as a number between 0 and 1, and do not change it afterwards: a wrong prediction costs nothing. If every
+used dimension carried the same, what would it be? Then *measure*, and put both into `rate_goes`.
+"""
+
+# %% draws
+def draws(rng):
+    return {"TOP": rng.choice([3, 4, 5, 6, 8]), "FIRST": 100 * rng.integer(0, 15)}
+
+# %% given
+from functools import lru_cache
+
+import torch
+from vae_lib import data, pretrained
+
+@lru_cache
+def trained_and_images(first):
+    """The chapter's trained VAE, and 300 binarised validation images of MNIST."""
+    return pretrained.load("iwae-mnist"), data.static_binarized("mnist", "validation")[first:first + 300]
+
+# %% starter
+model, x = trained_and_images(FIRST)
+predicted = ...
+measured = ...
+rate_goes = {"predicted": predicted, "measured": measured}
+
+# %% solution
+model, x = trained_and_images(FIRST)
+with torch.no_grad():
+    mu, logvar = model.encode(x)
+rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+predicted = TOP / 25
+measured = (rate.sort(descending=True).values[:TOP].sum() / rate.sum()).item()
+rate_goes = {"predicted": predicted, "measured": measured}
+
+# %% inputs
+def inputs(rng):
+    return {}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict) or not {"predicted", "measured"} <= set(answer):
+        raise Problem("type", "`rate_goes` should be a dict with the entries \"predicted\" and \"measured\".")
+    if answer["predicted"] is ... or answer["measured"] is ...:
+        raise Problem("none", "Predict first, then measure: an entry of `rate_goes` is still `...`.")
+    predicted = number(answer["predicted"], "the prediction")
+    if not 0 <= predicted <= 1:
+        raise Problem("type", "The prediction is a share: a number between 0 and 1.")
+    return {"measured": number(answer["measured"], "the measured share")}
+
+# %% laws
+def laws(seen):
+    yield 0 <= seen["measured"] <= 1, "a share lies between 0 and 1", "Divide by the whole, and do not count in per cent."
+    yield seen["measured"] >= TOP / 50, "the largest carry at least as much as any others of their number"
+
+# %% right: from torch.distributions, in float64
+import torch.distributions as td
+model, x = trained_and_images(FIRST)
+mu, logvar = (one.double() for one in model.encode(x))
+each = td.kl_divergence(td.Normal(mu, (logvar / 2).exp()), td.Normal(torch.zeros(50).double(), 1.0)).sum(0)
+largest = torch.topk(each, TOP).values
+rate_goes = {"predicted": 0.9, "measured": largest.sum() / each.sum()}
+
+# %% right: sorted in plain Python
+model, x = trained_and_images(FIRST)
+q, prior = model.posterior(x).base_dist, model.prior().base_dist
+nats = sorted(torch.distributions.kl_divergence(q, prior).mean(0).tolist())
+rate_goes = {"predicted": 0, "measured": sum(nats[-TOP:]) / sum(nats)}
+
+# %% wrong: by the variance of the means
+# hint: You took the share of the variance (or of the squares) of mu. It says which dimensions are active; the rate of a
+#   dimension also counts how sharply q is drawn, by σ² and log σ².
+#- rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+#+ rate = mu.var(0)
+
+# %% wrong: the first dimensions
+# hint: You took the first dimensions in the network's order, which means nothing. Sort by the rate.
+#- rate.sort(descending=True).values[:TOP]
+#+ rate[:TOP]
+
+# %% wrong: the smallest
+# hint: You took the dimensions that carry least: `sort` goes upwards.
+#- rate.sort(descending=True).values
+#+ rate.sort().values
+
+# %% wrong: nats and no share
+# hint: This is the rate of those dimensions in nats. The share is that number over the rate of all dimensions.
+#- / rate.sum())
+#+ )
+
+# %% wrong: per cent
+# hint: This is the share in per cent. Give it as a number between 0 and 1.
+#- measured = (rate
+#+ measured = 100 * (rate
+
+# %% wrong: sorted image by image
+# hint: You sorted within each image and averaged afterwards. Which dimensions carry most is asked of the average over the
+#   images: take the mean first.
+def _largest(rate):
+    return rate.sort(dim=1, descending=True).values[:, :TOP].sum()
+
+model, x = trained_and_images(FIRST)
+with torch.no_grad():
+    mu, logvar = model.encode(x)
+rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+rate_goes = {"predicted": 0.5, "measured": (_largest(rate) / rate.sum()).item()}

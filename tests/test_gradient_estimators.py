@@ -7,7 +7,7 @@ import chromium
 import numpy as np
 import pytest
 import traitlets
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state
 from test_widgets import show
 
 from vae_lib.widgets import gradient_estimators
@@ -135,7 +135,7 @@ def test_text_form_is_short_and_the_state_is_small():
     figure = gradient_estimators(mu=0.5, samples=2000, baseline=True, seed=3)
     text = figure._repr_mimebundle_()[0]["text/plain"]
     assert text == "GradientEstimators(mu=0.5, sigma=1, samples=2,000, baseline=True, seed=3)"
-    assert len(json.dumps(embed_data([figure], drop_defaults=False)["manager_state"])) < 40_000
+    assert len(json.dumps(dependency_state([figure], drop_defaults=False))) < 40_000
 
 
 @pytest.mark.parametrize(("name", "value", "words"), [

@@ -11,7 +11,7 @@ import pytest
 import torch
 import traitlets
 from conftest import small_vae
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state, embed_data
 from torch import nn
 
 from vae_lib import likelihoods, networks
@@ -137,7 +137,7 @@ def test_too_large_an_error_is_refused():
 def test_state_of_the_course_network_is_small():
     model = VAE(networks.MLPEncoder(z_dim=2), networks.MLPDecoder(z_dim=2))
     figure = latent_plane(model, torch.randn(2000, 2), torch.randint(10, (2000,)))
-    state = json.dumps(embed_data([figure], drop_defaults=False)["manager_state"])
+    state = json.dumps(dependency_state([figure], drop_defaults=False))
     assert 200_000 < len(state) < 700_000
 
 

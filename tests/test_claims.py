@@ -109,6 +109,19 @@ def test_a_record_is_one_row_of_json_with_all_fields():
     assert (row["expected"], row["measured"], row["outcome"]) == ("at most 10 ± 0.5 nats", 10.2, "reproduced")
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_record_of_no_number_is_json_too(value):
+    row = claims.Result(CLAIM, value, value).record()
+    assert json.loads(json.dumps(row, allow_nan=False))["measured"] is None
+    assert str(abs(value)) in row["shown"]
+
+
+def test_every_recipe_that_a_claim_names_has_weights():
+    for name in {claim.recipe for claim in claims.registry().values() if claim.recipe}:
+        assert pretrained.provenance(name)["sha256"]
+        pretrained.load(name)  # it checks the weights against their hash
+
+
 def test_a_record_from_weights_says_which(monkeypatch):
     notes = {"recipe": "iwae-mnist", "commit": "abc", "sha256": "def", "seconds": 1}
     monkeypatch.setattr(pretrained, "provenance", lambda name: notes)

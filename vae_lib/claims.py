@@ -6,6 +6,7 @@ The book's prose declares the same outcome, and the book does not build when the
 """
 
 import html
+import math
 import tomllib
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -77,9 +78,10 @@ class Result:
         return f"{self.measured:.{digits}f}{spread} {self.claim.unit}".strip()
 
     def record(self):
-        """One row of `claims.json`."""
-        row = asdict(self.claim) | {"expected": self.claim.expected, "measured": self.measured, "error": self.error,
-                                    "shown": self.shown, "outcome": self.outcome}
+        """One row of `claims.json`; NaN and infinity, which JSON does not know, become null."""
+        numbers = {"measured": self.measured, "error": self.error}
+        row = asdict(self.claim) | {"expected": self.claim.expected, "shown": self.shown, "outcome": self.outcome}
+        row |= {key: value if value is None or math.isfinite(value) else None for key, value in numbers.items()}
         if self.claim.recipe:
             from vae_lib import pretrained
             notes = pretrained.provenance(self.claim.recipe)

@@ -128,13 +128,22 @@ class VAE(nn.Module):
         return total - math.log(k)
 
     @torch.no_grad()
-    def sample(self, n, means=False, temperature=1.0):
+    def sample(self, n, means=False, temperature=1.0, prior=None):
         """New images: z ~ p(z), then x ~ p(x|z), `(n, *x_shape)`; seeded by `torch.manual_seed`.
 
         means: show E[x|z] instead of drawing the pixels. It looks smoother and is not a draw from p(x).
         temperature: standard deviation of z; 1 is the model, below 1 is nearer to the mode.
+        prior: draw z from `prior.sample(n)`, `(n, z_dim)`, in the place of N(0, I): a `GaussianMixture` fitted to
+            draws of the aggregate posterior, say.
+        Raises
+            ValueError: another prior and a temperature are asked for at once.
         """
-        z = temperature * torch.randn(n, self.z_dim, device=self.device, dtype=self.dtype)
+        if prior is None:
+            z = temperature * torch.randn(n, self.z_dim, device=self.device, dtype=self.dtype)
+        elif temperature != 1:
+            raise ValueError("a temperature scales N(0, I): leave it out, or leave out prior")
+        else:
+            z = prior.sample(n).to(self.device, self.dtype)
         return self._image(self.decode(z), means)
 
     @torch.no_grad()

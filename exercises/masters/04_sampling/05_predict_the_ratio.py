@@ -56,7 +56,7 @@ def laws(seen):
 variances = {"predicted": "shrinks", "ratio": (CENTRE**4 + 14 * CENTRE**2 + 15) / 4}
 
 # %% right: from draws
-z = torch.distributions.Normal(CENTRE, 1.0).sample((2_000_000,))
+z = torch.distributions.Normal(CENTRE, 1.0).sample((10_000_000,))
 variances = {"predicted": "GROWS", "ratio": (z**2 * (z - CENTRE)).var() / torch.tensor(4.0)}
 
 # %% wrong: standard deviations

@@ -123,5 +123,5 @@ def train(encoder, decoder, batches, lr):
 
 # %% wrong: half a step
 # hint: Every step has half its length: the learning rate is not used as it was given.
-#- lr * w.grad
-#+ 0.5 * lr * w.grad
+#- w -= lr * w.grad
+#+ w -= 0.5 * lr * w.grad

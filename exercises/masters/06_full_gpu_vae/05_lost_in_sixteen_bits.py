@@ -1,0 +1,94 @@
+# title: Lost in sixteen bits
+# chapter: 06_full_gpu_vae
+# goal: predict, then count, which gradients fp16 loses with and without a loss scale
+# kind: predict
+# minutes: 15
+# points: 2
+# difficulty: 2
+# passage: Sixteen bits
+# answer: lost
+# repeats: 1
+# tolerance: 1e-6
+
+# %% statement
+r"""
+`gradients` holds 200,000 positive numbers; the logarithms of their sizes, to base 10, follow a normal distribution around {{CENTRE}} with a
+standard deviation of {{SPREAD}}. In fp16 some become 0. A loss scale of $2^{{{POWER}}}$ saves small ones, and may send large ones to infinity.
+
+*Predict* first: does the share that is lost, as 0 or as infinity, shrink or grow with this scale? Put `"shrinks"` or `"grows"` for
+`"predicted"`; a wrong prediction costs nothing. Then count: give the share lost without a scale for `"plain"`, and with it for `"scaled"`.
+"""
+
+# %% draws
+def draws(rng):
+    return {"CENTRE": rng.choice([-6.5, -6.0, -5.5]), "SPREAD": rng.choice([2.2, 2.5]), "POWER": rng.choice([14, 15, 16])}
+
+# %% given
+import torch
+
+gradients = 10 ** ({{CENTRE}} + {{SPREAD}} * torch.special.ndtri((torch.arange(200_000).double() + 0.5) / 200_000)).float()
+
+# %% starter
+lost = {"predicted": ..., "plain": ..., "scaled": ...}
+
+# %% solution
+plain, scaled = gradients.half(), (gradients * 2**POWER).half()
+lost = {"predicted": "shrinks",
+        "plain": ((plain == 0) | plain.isinf()).double().mean().item(),
+        "scaled": ((scaled == 0) | scaled.isinf()).double().mean().item()}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`lost` should be a dict with the entries \"predicted\", \"plain\" and \"scaled\".")
+    choice(answer.get("predicted"), ("shrinks", "grows"), "the prediction")
+    for name in ("plain", "scaled"):
+        if answer.get(name, ...) is ...:
+            raise Problem("none", f"The share {name!r} is still missing.")
+    return {name: number(answer[name], f"the share {name!r}") for name in ("plain", "scaled")}
+
+# %% laws
+def laws(seen):
+    yield 0 <= seen["plain"] <= 1 and 0 <= seen["scaled"] <= 1, "a share lies between 0 and 1"
+
+# %% right: from the ends of fp16, without a conversion
+smallest, largest = 2.0**-25, 65520.0  # half of the least number above 0 still rounds to 0; from 65,520 on it is infinity
+share = lambda g: ((g <= smallest) | (g >= largest)).double().mean()
+lost = {"predicted": "grows", "plain": share(gradients), "scaled": share(gradients.double() * 2**POWER)}
+
+# %% right: by what comes back
+back = [(gradients * s).to(torch.float16).double() / s for s in (1, 2**POWER)]
+kept = [((b > 0) & (b < float("inf"))).sum().item() / len(gradients) for b in back]
+lost = dict(zip(["plain", "scaled"], [1 - k for k in kept]), predicted="Shrinks")
+
+# %% wrong: infinity is not counted
+# hint: With the scale you count zeros only. What has become infinite is lost too.
+#- ((scaled == 0) | scaled.isinf())
+#+ (scaled == 0)
+
+# %% wrong: all below the smallest normal number
+# hint: You take all below 6e-5 as lost. fp16 keeps smaller ones too, with fewer digits, down to 6e-8: convert, and look which are 0.
+#- ((plain == 0) | plain.isinf())
+#+ (gradients < torch.finfo(torch.float16).smallest_normal)
+
+# %% wrong: bf16
+# hint: You converted to bf16, which has the range of float32 and loses none of these. `half()` is fp16.
+#- gradients.half(), (gradients * 2**POWER).half()
+#+ gradients.bfloat16(), (gradients * 2**POWER).bfloat16()
+
+# %% wrong: divided by the scale
+# hint: You divided by the scale, which makes small gradients smaller. The loss is multiplied by it, and so is each gradient.
+#- (gradients * 2**POWER).half()
+#+ (gradients / 2**POWER).half()
+
+# %% wrong: scaled after the conversion
+# hint: You scaled after the conversion to fp16. What is 0 by then stays 0: multiply while the numbers still have 32 bits.
+#- (gradients * 2**POWER).half()
+#+ (gradients.half() * 2**POWER)
+
+# %% wrong: what is kept
+# hint: These are the shares that are kept. Asked for are those that are lost.
+#- ((plain == 0) | plain.isinf()).double().mean().item()
+#+ 1 - ((plain == 0) | plain.isinf()).double().mean().item()
+#- ((scaled == 0) | scaled.isinf()).double().mean().item()
+#+ 1 - ((scaled == 0) | scaled.isinf()).double().mean().item()

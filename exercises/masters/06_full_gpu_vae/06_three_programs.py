@@ -1,0 +1,109 @@
+# title: Three programs under one roof
+# chapter: 06_full_gpu_vae
+# goal: read from a roofline what holds a program back
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: How far can it go? The roofline
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, bend 0.25
+
+# %% statement
+r"""
+The figure shows the roof of one device, and what three programs reach under it. The horizontal axis counts the operations that a program
+does for each byte it moves. Of the three,
+
+- `"bytes"` moves its bytes nearly as fast as the device can;
+- `"arithmetic"` is the only one that a device with faster arithmetic, and the same memory, could speed up;
+- `"waits"` loses most of its time to something else, such as the starts of many small kernels.
+
+Which letter is which? And at how many operations for each byte does the roof bend, to a quarter? Fill in `reading`.
+"""
+
+# %% draws
+def draws(rng):
+    letters = rng.sample("ABC", 3)
+    top, moves = rng.choice([10, 20, 40]), rng.choice([600, 1600, 3000])  # 10¹² operations and 10⁹ bytes a second
+    bend = 1000 * top / moves
+    points = {"bytes": (bend / 48, 0.95 * top / 48), "arithmetic": (6 * bend, 0.6 * top), "waits": (bend / 3, 0.08 * top / 3)}
+    at = dict(zip(points, letters))
+    return {"TOP": top, "bend": bend, "points": {at[name]: points[name] for name in sorted(at, key=at.get)}, **at}
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+bend, points = {{bend}}, {{points}}
+fig, ax = plt.subplots()
+ax.loglog([bend / 200, bend, bend * 40], [TOP / 200, TOP, TOP], color="0.4")
+for (letter, (intensity, speed)), color in zip(points.items(), plots.COLORS.values()):
+    ax.plot(intensity, speed, "o", color=color)
+    ax.annotate(letter, (intensity, speed), (7, -4), textcoords="offset points", color=color)
+ax.set(xlabel="operations for each byte", ylabel="10¹² operations a second")
+ax.grid(which="both", alpha=0.3)
+plt.show()
+
+# %% starter
+reading = {"bytes": ..., "arithmetic": ..., "waits": ..., "bend": ...}
+
+# %% solution
+reading = {"bytes": "{{bytes}}", "arithmetic": "{{arithmetic}}", "waits": "{{waits}}", "bend": {{bend}}}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    names = ("bytes", "arithmetic", "waits")
+    seen = {name: choice(answer.get(name), "ABC", f"the entry {name!r}") for name in names}
+    if len(set(seen.values())) < 3:
+        raise Problem("type", "Each letter belongs to one program: a letter stands twice.")
+    if answer.get("bend", ...) is ...:
+        raise Problem("none", "The place where the roof bends is still missing: the last entry of `reading`.")
+    return seen | {"bend": number(answer["bend"], "the place where the roof bends")}
+
+# %% laws
+def laws(seen):
+    yield seen["bend"] > 0, "operations for each byte are a positive number"
+
+# %% right: in small letters, read roughly
+reading = {"bytes": "{{bytes}}".lower(), "arithmetic": " {{arithmetic}} ", "waits": "{{waits}}", "bend": 1.2 * {{bend}}}
+
+# %% right: worked out from a point on the slope
+speed_on_the_slope, operations_there = TOP / 200, {{bend}} / 200
+reading = dict(waits="{{waits}}", bytes="{{bytes}}", arithmetic="{{arithmetic}}")
+reading["bend"] = TOP / (speed_on_the_slope / operations_there)
+
+# %% wrong: the fastest is taken for the one at its roof
+# hint: The program with the most operations a second is not the one that moves bytes best: its roof is the flat part. Compare each
+#   point with the slope above it.
+#- "bytes": "{{bytes}}"
+#+ "bytes": "{{arithmetic}}"
+#- "arithmetic": "{{arithmetic}}"
+#+ "arithmetic": "{{bytes}}"
+
+# %% wrong: the slowest is taken for the one that waits
+# hint: The lowest point is not the one that is furthest from its roof. At so few operations for each byte the roof itself is low.
+#- "bytes": "{{bytes}}"
+#+ "bytes": "{{waits}}"
+#- "waits": "{{waits}}"
+#+ "waits": "{{bytes}}"
+
+# %% wrong: room above is taken for a lack of arithmetic
+# hint: Two programs have room above them. Faster arithmetic lifts only the flat part of the roof: of the two, one stands under it.
+#- "arithmetic": "{{arithmetic}}"
+#+ "arithmetic": "{{waits}}"
+#- "waits": "{{waits}}"
+#+ "waits": "{{arithmetic}}"
+
+# %% wrong: bytes for each operation
+# hint: The letters are right. Your number is the inverse: bytes for each operation.
+#- "bend": {{bend}}
+#+ "bend": 1 / {{bend}}
+
+# %% wrong: the height in place of the position
+# hint: The letters are right. You read the height of the roof; asked for is where it bends, on the horizontal axis.
+#- "bend": {{bend}}
+#+ "bend": TOP

@@ -156,7 +156,7 @@ def test_the_interval_covers_as_often_as_it_says():
         low, high = anomaly.auroc_interval(torch.randn(100), 1 + torch.randn(100), repeats=200)
         covered += low <= truth <= high
     assert 0.89 <= covered / 200 <= 1.0
-    assert high - low > 0.03  # and it is no interval that covers all
+    assert high - low < 0.25  # and it does not cover by being wide: 4 standard errors are 0.14
 
 
 @pytest.mark.parametrize(("normal", "words"), [

@@ -12,7 +12,7 @@
 
 # %% statement
 r"""
-`gradients` holds 200,000 positive numbers; the logarithms of their sizes, to base 10, follow a normal distribution around {{CENTRE}} with a
+`gradients` holds 200,000 positive numbers; the logarithms of their sizes, to base 10, follow a normal distribution around ${{CENTRE}}$ with a
 standard deviation of {{SPREAD}}. In fp16 some become 0. A loss scale of $2^{{{POWER}}}$ saves small ones, and may send large ones to infinity.
 
 *Predict* first: does the share that is lost, as 0 or as infinity, shrink or grow with this scale? Put `"shrinks"` or `"grows"` for

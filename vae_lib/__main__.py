@@ -25,7 +25,7 @@ def main(arguments=None):
     train.add_argument("--epochs", type=_count, help="other than the recipe's, for a trial")
     train.add_argument("--seconds", type=_count, help="stop after the epoch that ends later; --resume goes on")
     for command in (evaluate, sample):
-        command.add_argument("recipe", choices=pretrained.names())
+        command.add_argument("recipe", choices=pretrained.names("vae"))
         command.add_argument("--weights", type=Path, default=pretrained.WEIGHTS,
                              help="folder of the weights (default: those that come with the package)")
     evaluate.add_argument("--k", type=_count, default=5000, help="importance samples per image (default: 5000)")
@@ -77,7 +77,9 @@ def _train(options):
     _, notes = pretrained.train(options.recipe, options.out, options.resume, device, **changes)
     if distributed.rank() > 0:
         return
-    print(f"validation -ELBO {notes['validation_negative_elbo']:.2f} nats after {notes['epochs']} epochs, "
+    score = next(key for key in notes if key.startswith("validation_"))
+    shown = score.replace("negative_elbo", "-ELBO").replace("_", " ")
+    print(f"{shown} {notes[score]:.2f} nats after {notes['epochs']} epochs, "
           f"{notes['seconds']} s; weights in {options.out / options.recipe}.safetensors")
 
 

@@ -25,8 +25,8 @@ from vae_lib.hierarchical import LadderVAE
 from vae_lib.residual import ResidualDecoder, ResidualEncoder
 from vae_lib.vae import VAE
 
-__all__ = ["WEIGHTS", "Unfinished", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe",
-           "recorded_nll", "train"]
+__all__ = ["WEIGHTS", "Unfinished", "build", "circumstances", "evaluate", "fixed_subset", "load", "names",
+           "provenance", "recipe", "recorded_nll", "train"]
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -115,7 +115,7 @@ def train(name, folder, resume=False, device=None, progress=True, **changes):
         raise Unfinished(f"{len(history)} of {options['epochs']} epochs of {name} are done: --resume goes on")
     device = next(model.parameters()).device
     notes = {
-        "recipe": name, **_circumstances(device), "seed": options["seed"], "epochs": len(history),
+        "recipe": name, **circumstances(device), "seed": options["seed"], "epochs": len(history),
         "seconds": round(sum(len(material["x"]) / row["images_per_second"] for row in history), 1),
         "seconds_with_validation": round(history[-1]["seconds"], 1),
         f"validation_{score}": history[-1]["validation"], "changes": changes,
@@ -182,7 +182,7 @@ def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=No
             "negative_elbo": -terms.elbo.mean().item(), "kl": terms.kl.mean().item(),
             "active_units": int(evaluation.active_units(model, x).sum()),
             "evaluation_seconds": round(time.perf_counter() - began), "sha256": provenance(name, folder)["sha256"],
-            "binarisation": "one draw of all 10,000 images, seed 0", **_circumstances(model.device),
+            "binarisation": "one draw of all 10,000 images, seed 0", **circumstances(model.device),
         }
         _write(folder / f"{name}.nll.safetensors", save({"nll": values.float()}, {"sha256": result["sha256"]}))
         _write_json(folder / f"{name}.json", provenance(name, folder) | {"test": result})
@@ -202,7 +202,8 @@ def fixed_subset(n, total=10_000):
     return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:n]
 
 
-def _circumstances(device):
+def circumstances(device):
+    """Date, commit, device and versions, for a provenance: a dict."""
     cpu = f"CPU, {torch.get_num_threads()} threads ({platform.machine()})"
     return {
         "date": datetime.now(UTC).date().isoformat(), "commit": _commit(),

@@ -59,7 +59,8 @@ def test_it_learns_what_the_label_tells():
 
 
 @pytest.mark.parametrize(("y", "error", "words"), [
-    (torch.tensor([0.0]), TypeError, "integers"), (3, TypeError, "torch.full"), (torch.tensor([[1]]), TypeError, r"\(1, 1\)"),
+    (torch.tensor([0.0]), TypeError, "integers"), (3, TypeError, "torch.full"),
+    (torch.tensor([[1]]), TypeError, r"\(1, 1\)"),
     (torch.tensor([4]), ValueError, "0 to 3, got 4"), (torch.tensor([-1]), ValueError, "got -1"),
 ])
 def test_labels_that_are_none(y, error, words):

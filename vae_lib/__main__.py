@@ -21,7 +21,7 @@ def main(arguments=None):
 
     study = commands.add_parser("study", help="the study of chapter 7: train, draw and score; run again, it goes on")
 
-    study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write, and to go on from")
+    study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write and go on from")
     train.add_argument("recipe", choices=pretrained.names())
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")

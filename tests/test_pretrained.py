@@ -20,7 +20,7 @@ def trained(tiny_data, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", pretrained.names())
+@pytest.mark.parametrize("name", pretrained.names("vae"))
 def test_every_recipe_builds_the_network_it_describes(name, tiny_data):
     spec = pretrained.recipe(name)
     assert set(spec) - {"objective", "augment"} == {"about", "data", "network", "training"}
@@ -30,6 +30,14 @@ def test_every_recipe_builds_the_network_it_describes(name, tiny_data):
     x = data.static_binarized(spec["data"], "validation")[:3]
     assert objectives.negative_elbo(model, x, **spec.get("objective", {})).shape == (3,)
     assert model.sample(2).shape == (2, 1, 28, 28)
+
+
+def test_the_recipes_of_other_networks_are_told_apart(tiny_data):
+    others = set(pretrained.names()) - set(pretrained.names("vae"))
+    assert others == {"features-classes", "features-patches", "conditional-mnist", "conditional-fashion"}
+    for name in others:
+        spec = pretrained.recipe(name)
+        assert spec["network"]["kind"] in pretrained.OTHERS and isinstance(pretrained.build(spec), torch.nn.Module)
 
 
 def test_an_untrained_network_depends_on_its_seed_alone(tiny_data):

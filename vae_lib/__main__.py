@@ -21,7 +21,7 @@ def main(arguments=None):
 
     study = commands.add_parser("study", help="the study of chapter 7: train, draw and score; run again, it goes on")
 
-    study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write, and to go on from")
+    study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write and go on from")
     train.add_argument("recipe", choices=pretrained.names())
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
@@ -89,6 +89,7 @@ def _train(options):
 
 def _study(options):
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # the networks are small: a second thread brings little, and costs much on a busy machine
     done = generation_study.run(options.out)
     print(f"{len(done['rows'])} rows in {options.out}")
 

@@ -114,7 +114,7 @@ def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
                     "validation": history[-1]["validation"], **pretrained.circumstances(net.device)})
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(1000 + seed)
-                    fakes = {way: torch.cat([net.sample(1000, prior=prior) for _ in range(N // 1000)])
+                    fakes = {way: torch.cat([net.sample(min(1000, N - i), prior=prior) for i in range(0, N, 1000)])
                              for way, prior in draws(model, net, name, seed).items()}
             for way, x in fakes.items():
                 for one, network in extractors.items():

@@ -18,10 +18,11 @@ from vae_lib import likelihoods, networks
 from vae_lib.autoencoder import Autoencoder
 from vae_lib.vae import VAE
 from vae_lib.widgets import latent_plane
+from vae_lib.widgets.modules import source
 from vae_lib.widgets.packing import pack, round_rows, run, unpack
 
 ROOT = Path(__file__).parents[1]
-MODULE = ROOT / "vae_lib" / "widgets" / "latent_plane.js"
+MODULE = source("latent_plane.js")
 HOST = ROOT / "book" / "_static" / "afm_host.js"
 SHAPE = (1, 8, 8)
 
@@ -270,8 +271,8 @@ def test_browser_decodes_what_python_decodes(page, make):
         const padded = new Uint8Array(bytes.length + 3);  // a view that starts at an odd byte, as a kernel's may
         padded.set(bytes, 3);
         const net = module.unpack(new DataView(padded.buffer, 3), layers);
-        return z.map((code) => Array.from(module.decode(net, code)));
-    }""", {"source": MODULE.read_text(encoding="utf-8"), "weights": base64.b64encode(packed.weights).decode(),
+        return z.map((code) => Array.from(module.run(net, code)));
+    }""", {"source": MODULE, "weights": base64.b64encode(packed.weights).decode(),
            "layers": packed.layers, "z": z.tolist()})
     # both round to float32 after each layer: 1e-5 is 80 such roundings of a number near 1; the polynomial of gelu
     # adds 1.5e-7
@@ -304,7 +305,7 @@ def oklab(rgb):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_class_colours_can_be_told_apart(page, theme):
-    source = MODULE.read_text(encoding="utf-8")
+    source = MODULE
     colors = page.evaluate("""async (source) => (await import(URL.createObjectURL(
         new Blob([source], { type: "text/javascript" })))).PALETTE""", source)[theme]
     assert len(colors) == len(set(colors)) == 10

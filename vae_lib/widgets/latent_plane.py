@@ -1,13 +1,13 @@
 """The latent plane: drag a code z and watch what the decoder makes of it (chapters 1 and 5)."""
 
 import math
-from pathlib import Path
 
 import anywidget
 import numpy as np
 import torch
 import traitlets
 
+from vae_lib.widgets.modules import source
 from vae_lib.widgets.packing import pack
 
 __all__ = ["LatentPlane", "latent_plane"]
@@ -21,7 +21,7 @@ class LatentPlane(anywidget.AnyWidget):
     numbers: it follows the pointer, and the figure follows it.
     """
 
-    _esm = Path(__file__).parent / "latent_plane.js"
+    _esm = source("latent_plane.js")
     weights = traitlets.Bytes().tag(sync=True)
     layers = traitlets.List().tag(sync=True)
     image_shape = traitlets.List().tag(sync=True)

@@ -1,8 +1,8 @@
-"""A decoder in a quarter of its bytes: fully connected layers as 8-bit integers, for the browser.
+"""A network in a quarter of its bytes: fully connected layers as 8-bit integers, for the browser.
 
 Each row of a weight matrix is stored as integers -127..127 times one float32 scale; biases stay float32.
 Columns are rounded one after the other, and the later ones make up for what the earlier ones changed
-(Frantar et al. 2023). `unpack` gives the rounded layers back; `latent_plane.js` does the same arithmetic.
+(Frantar et al. 2023). `unpack` gives the rounded layers back; `common.js` does the same arithmetic.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import nn
 
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
-__all__ = ["PackedDecoder", "pack", "round_rows", "run", "unpack"]
+__all__ = ["PackedDecoder", "PackedNetwork", "pack", "pack_network", "round_rows", "run", "unpack"]
 
 NAMES = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.SiLU: "silu", nn.GELU: "gelu"}
 FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "silu": nn.functional.silu, "gelu": nn.functional.gelu,
@@ -24,25 +24,49 @@ GRID = 41  # the error is measured at GRID × GRID points of the plane
 
 
 @dataclass(frozen=True)
-class PackedDecoder:
+class PackedNetwork:
     """Weights and what is needed to run them.
 
     weights: for each layer rows × cols int8, then rows float32 scales, then rows float32 biases.
-    layers: for each layer `{"rows": outputs, "cols": inputs, "activation": name}`. The last activation makes
-        pixels in [0, 1]: "sigmoid" of logits, or "clip" of values that are pixels already.
-    image_shape: (height, width).
-    error: the largest difference of a pixel from the decoder's own, over a grid of points of the plane.
+    layers: for each layer `{"rows": outputs, "cols": inputs, "activation": name}`.
+    error: the largest difference of an output from the network's own, over the inputs at hand.
     """
 
     weights: bytes
     layers: list
-    image_shape: tuple
     error: float
 
     @property
     def sizes(self):
         """The widths of the layers, such as "2-200-200-784"."""
         return "-".join(str(n) for n in [self.layers[0]["cols"], *(layer["rows"] for layer in self.layers)])
+
+
+@dataclass(frozen=True)
+class PackedDecoder(PackedNetwork):
+    """A decoder whose last activation makes pixels in [0, 1]: "sigmoid" of logits, or "clip" of values that are pixels.
+
+    image_shape: (height, width).
+    """
+
+    image_shape: tuple
+
+
+def pack_network(module, inputs, outputs=None, last="linear"):
+    """Pack any fully connected network, such as an encoder's `body`.
+
+    inputs: examples of what it is fed, `(n, cols)`: the rounding is fitted to them, and its error measured on them.
+    outputs: keep so many of the last layer's rows, from the first; all if not given.
+    last: the activation after the last layer: "sigmoid" makes pixels of logits.
+    Raises
+        TypeError: the network has a layer that is neither linear nor a known activation.
+    """
+    layers = _stack(module)
+    weight, bias, name = layers[-1]
+    layers[-1] = (weight[:outputs], bias[:outputs], last if name == "linear" else name)
+    inputs = inputs.detach().cpu().float()
+    packed = _packed(layers, inputs)
+    return PackedNetwork(*packed, _largest(run(_unpack(*packed), inputs), run(layers, inputs)))
 
 
 def pack(model, limit=3.0, max_error=0.02):
@@ -70,31 +94,33 @@ def pack(model, limit=3.0, max_error=0.02):
     if difference > 1e-3:
         raise ValueError("the decoder does something beyond its linear layers and activations "
                          f"(a pixel differs by {difference:.3f}): build it as one nn.Sequential")
-    raw = b"".join(_round_all(layers, z))
-    shapes = [{"rows": len(weight), "cols": weight.shape[1], "activation": name} for weight, _, name in layers]
-    result = PackedDecoder(raw, shapes, tuple(model.x_shape[1:]), 0.0)
-    error = _largest(run(unpack(result), z), exact)
+    raw, shapes = _packed(layers, z)
+    error = _largest(run(_unpack(raw, shapes), z), exact)
     if error > max_error:
         raise ValueError(f"8-bit weights change a pixel by {error:.3f}, more than {max_error:g}: the weights of a row "
                          "differ too much in size; train with weight decay, or pass a larger max_error")
-    return PackedDecoder(raw, shapes, result.image_shape, error)
+    return PackedDecoder(raw, shapes, error, tuple(model.x_shape[1:]))
 
 
 def unpack(packed):
     """The rounded layers [(weight `(rows, cols)`, bias `(rows,)`, activation), ...] as float32 arrays."""
+    return _unpack(packed.weights, packed.layers)
+
+
+def _unpack(raw, shapes):
     layers, at = [], 0
-    for layer in packed.layers:
+    for layer in shapes:
         rows, cols = layer["rows"], layer["cols"]
-        q = np.frombuffer(packed.weights, np.int8, rows * cols, at).reshape(rows, cols)
-        scale = np.frombuffer(packed.weights, "<f4", rows, at + rows * cols)
-        bias = np.frombuffer(packed.weights, "<f4", rows, at + rows * cols + 4 * rows)
+        q = np.frombuffer(raw, np.int8, rows * cols, at).reshape(rows, cols)
+        scale = np.frombuffer(raw, "<f4", rows, at + rows * cols)
+        bias = np.frombuffer(raw, "<f4", rows, at + rows * cols + 4 * rows)
         layers.append((q * scale[:, None], bias, layer["activation"]))
         at += rows * cols + 8 * rows
     return layers
 
 
 def run(layers, z):
-    """The pixels `(n, height * width)` that unpacked layers make of codes `z` `(n, 2)`."""
+    """What unpacked layers make of inputs `(n, cols)`: the pixels `(n, height * width)` of codes, for a decoder."""
     for weight, bias, name in layers:
         z = FUNCTIONS[name](z @ torch.tensor(weight).T + torch.tensor(bias))
     return z
@@ -102,8 +128,19 @@ def run(layers, z):
 
 def _layers(model):
     """[(weight, bias, activation), ...] of the decoder; the last activation gives pixels in [0, 1]."""
+    layers = _stack(model.decoder)
+    weight, bias, name = layers[-1]
+    if name == "linear":
+        layers[-1] = (weight, bias, _output(model))
+    elif name != "sigmoid" or hasattr(model, "likelihood"):
+        raise TypeError(f"the decoder's last layer must be linear, got {name} after it")
+    return layers
+
+
+def _stack(network):
+    """[(weight, bias, activation), ...] of a fully connected network."""
     layers = []
-    for module in _flat(model.decoder):
+    for module in _flat(network):
         if isinstance(module, nn.Linear):
             weight = module.weight.detach().cpu().float().numpy()
             bias = np.zeros(len(weight), "<f4") if module.bias is None else module.bias.detach().cpu().float().numpy()
@@ -113,14 +150,10 @@ def _layers(model):
         elif type(module) in NAMES and layers and layers[-1][2] == "linear" and _is_exact(module):
             layers[-1][2] = NAMES[type(module)]
         elif not isinstance(module, WITHOUT_EFFECT):
-            raise TypeError("the figure runs decoders of nn.Linear with tanh, relu, silu or gelu between, "
+            raise TypeError("the figure runs networks of nn.Linear with tanh, relu, silu or gelu between, "
                             f"got {module}")
     if not layers:
-        raise TypeError("the decoder has no nn.Linear layer")
-    if layers[-1][2] == "linear":
-        layers[-1][2] = _output(model)
-    elif layers[-1][2] != "sigmoid" or hasattr(model, "likelihood"):
-        raise TypeError(f"the decoder's last layer must be linear, got {layers[-1][2]} after it")
+        raise TypeError("the network has no nn.Linear layer")
     return [tuple(layer) for layer in layers]
 
 
@@ -146,12 +179,14 @@ def _output(model):
                      f"got {likelihood}")
 
 
-def _round_all(layers, z):
-    """The bytes of each layer, rounded for the inputs that the rounded layers before it give at codes `z`."""
+def _packed(layers, x):
+    """The bytes of all layers and their shapes; each is rounded for what the rounded layers before it make of `x`."""
+    raw = b""
     for weight, bias, name in layers:
-        q, scale = round_rows(weight, z.numpy())
-        yield q.tobytes() + scale.tobytes() + bias.tobytes()
-        z = run([(q * scale[:, None], bias, name)], z)
+        q, scale = round_rows(weight, x.numpy())
+        raw += q.tobytes() + scale.tobytes() + bias.tobytes()
+        x = run([(q * scale[:, None], bias, name)], x)
+    return raw, [{"rows": len(weight), "cols": weight.shape[1], "activation": name} for weight, _, name in layers]
 
 
 def round_rows(weight, inputs):

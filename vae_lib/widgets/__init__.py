@@ -2,8 +2,9 @@
 
 from vae_lib.widgets.elbo_gap import ElboGap, elbo_gap
 from vae_lib.widgets.gradient_estimators import GradientEstimators, gradient_estimators
+from vae_lib.widgets.image_editor import ImageEditor, image_editor
 from vae_lib.widgets.importance_sampling import ImportanceSampling, importance_sampling
 from vae_lib.widgets.latent_plane import LatentPlane, latent_plane
 
-__all__ = ["ElboGap", "GradientEstimators", "ImportanceSampling", "LatentPlane", "elbo_gap", "gradient_estimators",
-           "importance_sampling", "latent_plane"]
+__all__ = ["ElboGap", "GradientEstimators", "ImageEditor", "ImportanceSampling", "LatentPlane", "elbo_gap",
+           "gradient_estimators", "image_editor", "importance_sampling", "latent_plane"]

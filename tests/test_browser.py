@@ -405,3 +405,33 @@ def test_search_finds_a_word_of_the_book(contexts, address):
     page.goto(f"{address}search.html?q=xylophonist")
     page.get_by_text("did not match any documents").wait_for(timeout=10_000)
     page.close()
+
+
+def test_image_editor_follows_sliders_examples_and_drawing(contexts, address):
+    for name in live_pages("ie-result"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".ie")
+            figure.scroll_into_view_if_needed()
+
+            def edited(figure=figure, page=page):
+                page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+                return figure.locator(".ie-result").evaluate("c => c.toDataURL()")
+
+            seen = [edited()]
+            figure.get_by_role("slider", name="slant").focus()
+            page.keyboard.press("End")
+            seen.append(edited())
+            figure.get_by_role("button", name="Example 3").click()
+            seen.append(edited())
+            figure.get_by_role("button", name="Clear and draw").click()
+            box = figure.locator(".ie-draw").bounding_box()
+            page.mouse.move(box["x"] + 80, box["y"] + 30)
+            page.mouse.down()
+            page.mouse.move(box["x"] + 80, box["y"] + 130, steps=8)
+            page.mouse.up()
+            seen.append(edited())
+            assert len(set(seen)) == 4, f"{name} ({view}): the edited image stays as it was"
+            page.close()

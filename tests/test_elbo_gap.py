@@ -2,7 +2,6 @@
 
 import base64
 import math
-from pathlib import Path
 from types import SimpleNamespace
 
 import chromium
@@ -15,8 +14,9 @@ from test_widgets import show
 
 from vae_lib import exact, likelihoods
 from vae_lib.widgets import elbo_gap
+from vae_lib.widgets.modules import source
 
-MODULE = Path(__file__).parents[1] / "vae_lib" / "widgets" / "elbo_gap.js"
+MODULE = source("elbo_gap.js")
 SETTINGS = [(0.0, 0.0), (-1.0, -1.2), (1.7, -0.9), (3.0, math.log(1.5)), (-3.0, math.log(0.1))]
 each_setting = pytest.mark.parametrize(("mu", "log_sigma"), SETTINGS)
 
@@ -116,7 +116,7 @@ def assert_browser_agrees(page, mu, log_sigma, source):
 
 @each_setting
 def test_browser_computes_what_python_computes(page, mu, log_sigma):
-    assert_browser_agrees(page, mu, log_sigma, MODULE.read_text(encoding="utf-8"))
+    assert_browser_agrees(page, mu, log_sigma, MODULE)
 
 
 @pytest.mark.parametrize(("right", "wrong"), [
@@ -126,7 +126,7 @@ def test_browser_computes_what_python_computes(page, mu, log_sigma):
     ("- 0.5 * z[k] ** 2 - HALF_LOG_2PI", "- 0.5 * z[k] ** 2"),
 ], ids=["½ dropped", "σ for σ²", "sign of the KL", "prior not normalised"])
 def test_the_law_of_the_browser_refuses(page, right, wrong):
-    source = MODULE.read_text(encoding="utf-8")
+    source = MODULE
     assert right in source
     with pytest.raises(AssertionError):
         assert_browser_agrees(page, -1.0, -1.2, source.replace(right, wrong))

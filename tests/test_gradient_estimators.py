@@ -1,7 +1,6 @@
 """The live figure of chapter 4: its draws are right, its exact values are exact, and it follows its controls."""
 
 import json
-from pathlib import Path
 
 import chromium
 import numpy as np
@@ -11,8 +10,9 @@ from ipywidgets.embed import dependency_state
 from test_widgets import show
 
 from vae_lib.widgets import gradient_estimators
+from vae_lib.widgets.modules import source
 
-MODULE = Path(__file__).parents[1] / "vae_lib" / "widgets" / "gradient_estimators.js"
+MODULE = source("gradient_estimators.js")
 SETTINGS = [dict(mu=1.0, sigma=1.0, baseline=False), dict(mu=1.0, sigma=1.0, baseline=True),
             dict(mu=-0.7, sigma=0.3, baseline=False), dict(mu=0.0, sigma=2.0, baseline=True),
             dict(mu=2.0, sigma=0.5, baseline=True)]
@@ -44,7 +44,7 @@ def page(browser):
 
 def call(page, expression, argument=None, source=None):
     """What an expression of the module, named `m`, and of the argument, named `a`, gives in the browser."""
-    source = MODULE.read_text(encoding="utf-8") if source is None else source
+    source = MODULE if source is None else source
     return page.evaluate(f"""async ({{ source, a }}) => {{
         const m = await import(URL.createObjectURL(new Blob([source], {{ type: "text/javascript" }})));
         return {expression};
@@ -118,7 +118,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("right", "wrong"), MISTAKES.values(), ids=MISTAKES)
 def test_the_laws_see_a_mistake(page, right, wrong):
-    source = MODULE.read_text(encoding="utf-8")
+    source = MODULE
     assert source.count(right) == 1
     damaged = source.replace(right, wrong)
     with pytest.raises(AssertionError):

@@ -110,7 +110,7 @@ def test_a_drawing_is_moved_to_the_centre(page):
         const ink = new Float32Array(64);
         ink[0] = ink[1] = ink[8] = ink[9] = 1;
         return [Array.from(module.centred(ink, 8, 8)), module.centred(new Float32Array(64), 8, 8)];
-    }""", source("image_editor.js"))
+    }""", source("network.js", "image_editor.js"))
     moved = torch.tensor(found[0]).reshape(8, 8)
     assert moved[3:5, 3:5].sum() == 4 == moved.sum()
     assert found[1] is None

@@ -13,9 +13,10 @@ from ipywidgets.embed import embed_data
 from vae_lib import evaluation
 from vae_lib.widgets import importance_sampling
 from vae_lib.widgets.importance_sampling import draws
+from vae_lib.widgets.modules import source
 
 ROOT = Path(__file__).parents[1]
-MODULE = ROOT / "vae_lib" / "widgets" / "importance_sampling.js"
+MODULE = source("importance_sampling.js")
 HOST = ROOT / "book" / "_static" / "afm_host.js"
 CASES = [
     {}, {"k": 1000, "seed": 7}, {"mu": 1.15, "sigma": 0.25}, {"mu": -4, "sigma": 0.05, "k": 10},
@@ -131,7 +132,7 @@ def test_browser_computes_what_python_computes(page, options):
         const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
         const { z, estimate, ess } = module.estimate(state);
         return { draws: module.draws(state.seed, state.k), exact: module.exact(state), estimate, ess, z };
-    }""", {"source": MODULE.read_text(encoding="utf-8"), "state": state})
+    }""", {"source": MODULE, "state": state})
     # the same float64 arithmetic in another order of sums: a thousand roundings of numbers up to about 100
     np.testing.assert_allclose(found["draws"], draws(figure.seed, figure.k), rtol=1e-12, atol=1e-12)
     for name, value in figure.result().items():

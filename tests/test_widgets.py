@@ -22,7 +22,7 @@ from vae_lib.widgets.modules import source
 from vae_lib.widgets.packing import pack, round_rows, run, unpack
 
 ROOT = Path(__file__).parents[1]
-MODULE = source("latent_plane.js")
+MODULE = source("network.js", "latent_plane.js")
 HOST = ROOT / "book" / "_static" / "afm_host.js"
 SHAPE = (1, 8, 8)
 

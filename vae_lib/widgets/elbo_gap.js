@@ -1,5 +1,6 @@
 // The gap of the ELBO as one ES module with three hosts: anywidget in Jupyter and Colab, and the book's static pages
 // (afm_host.js), where no kernel runs. log p(x|z) on a grid of z is in the model; all else is computed here.
+// common.js stands before it.
 
 // ---------------------------------------------------------------- the numbers
 
@@ -77,35 +78,11 @@ const CSS = `
 @media (max-width: 30rem) { .eg { padding: .75rem; } .eg label { grid-template-columns: 6.2rem 1fr 2.8rem; } }
 `;
 
-const XHTML = "http://www.w3.org/1999/xhtml";
-const SVG = "http://www.w3.org/2000/svg";
 const VIEW = 4; // the plot shows z from -4 to 4
 const MARGIN = { left: 10, right: 10, top: 8, bottom: 34 };
 const PLOT = 190; // height of the curves
 const BAR = { height: 30, gap: 24, top: 18, axis: 34 };
 const number = (value, digits = 2) => value.toFixed(digits).replace(/^-(0(?:\.0+)?)$/, "$1").replace("-", "−");
-
-/** Dark or light: what the page says (book, JupyterLab, VS Code, Colab), else what the reader's system says. */
-function isDark() {
-  const root = document.documentElement;
-  const body = document.body;
-  const said = root.dataset.theme || root.getAttribute("theme");
-  if (said === "dark" || said === "light") return said === "dark";
-  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
-  if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-light")) {
-    return body.classList.contains("vscode-dark");
-  }
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-function element(space, tag, attributes, children) {
-  const node = document.createElementNS(space, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-const make = (tag, attributes = {}, ...children) => element(XHTML, tag, attributes, children);
-const draw = (tag, attributes = {}, ...children) => element(SVG, tag, attributes, children);
 
 // ---------------------------------------------------------------- the figure
 

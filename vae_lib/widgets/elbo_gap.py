@@ -1,12 +1,13 @@
 """The gap of the ELBO: move and widen q(z) over an exact posterior, and watch the nats add up (chapter 3)."""
 
 import math
-from pathlib import Path
 
 import anywidget
 import numpy as np
 import torch
 import traitlets
+
+from vae_lib.widgets.modules import source
 
 __all__ = ["ElboGap", "elbo_gap"]
 
@@ -20,7 +21,7 @@ class ElboGap(anywidget.AnyWidget):
     the controls, and the figure follows them.
     """
 
-    _esm = Path(__file__).parent / "elbo_gap.js"
+    _esm = source("elbo_gap.js")
     log_likelihood = traitlets.Bytes().tag(sync=True)
     points = traitlets.Int(POINTS).tag(sync=True)
     limit = traitlets.Float(LIMIT).tag(sync=True)

@@ -1,7 +1,6 @@
 // Two estimators of d/dμ E[z²] as one ES module with three hosts: anywidget in Jupyter and Colab, and the
 // book's static pages (afm_host.js), where no kernel runs. All draws are made here, by a seeded generator.
-
-const NS = "http://www.w3.org/1999/xhtml";
+// common.js stands before it.
 
 // ---------------------------------------------------------------- the numbers
 
@@ -108,26 +107,6 @@ function shown(value) {
 
 /** A number beside an axis, without zeros that say nothing: "−2.5", "0". */
 const tick = (value) => String(Number(value.toFixed(2)) || 0).replace("-", "−");
-
-/** Dark or light: what the page says (book, JupyterLab, VS Code, Colab), else what the reader's system says. */
-function isDark() {
-  const root = document.documentElement;
-  const body = document.body;
-  const said = root.dataset.theme || root.getAttribute("theme");
-  if (said === "dark" || said === "light") return said === "dark";
-  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
-  if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-light")) {
-    return body.classList.contains("vscode-dark");
-  }
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 // ---------------------------------------------------------------- the figure
 

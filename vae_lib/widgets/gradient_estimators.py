@@ -1,10 +1,11 @@
 """Two estimators of one gradient: draw from both and watch them reach the exact value (chapter 4)."""
 
 import math
-from pathlib import Path
 
 import anywidget
 import traitlets
+
+from vae_lib.widgets.modules import source
 
 __all__ = ["GradientEstimators", "gradient_estimators"]
 
@@ -14,7 +15,7 @@ MOST_SAMPLES = 1_000_000
 class GradientEstimators(anywidget.AnyWidget):
     """The figure itself; `gradient_estimators` makes it. Its settings follow the controls, and the controls them."""
 
-    _esm = Path(__file__).parent / "gradient_estimators.js"
+    _esm = source("gradient_estimators.js")
     mu = traitlets.Float(1.0).tag(sync=True)
     sigma = traitlets.Float(1.0).tag(sync=True)
     samples = traitlets.Int(1000).tag(sync=True)

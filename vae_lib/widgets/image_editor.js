@@ -1,5 +1,5 @@
 // The image editor as one ES module with three hosts: anywidget in Jupyter and Colab, and the book's static pages
-// (afm_host.js), where no kernel runs. Nothing is fetched. common.js stands before it.
+// (afm_host.js), where no kernel runs. Nothing is fetched. common.js and network.js stand before it.
 
 const CSS = `
 .ie { --ground: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d5dae0; --ring: #c02f00; --focus: #0b5fb0; --hover: #eef1f4;
@@ -17,6 +17,7 @@ const CSS = `
 .ie-example canvas { width: 42px; height: 42px; image-rendering: pixelated; }
 .ie-body { display: flex; flex-wrap: wrap; gap: 1rem 1.25rem; align-items: flex-start; }
 .ie-picture canvas { display: block; width: 168px; height: 168px; image-rendering: pixelated; background: #000; border: 1px solid var(--line); border-radius: 4px; }
+@media (max-width: 30rem) { .ie-picture canvas { width: 140px; height: 140px; } }
 .ie-draw { cursor: crosshair; touch-action: none; }
 .ie-caption { margin: .25rem 0 .4rem; font-size: .85rem; color: var(--soft); }
 .ie-controls { flex: 1 1 12rem; min-width: 0; }

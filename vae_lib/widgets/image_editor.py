@@ -17,7 +17,7 @@ MOST_EXAMPLES = 24
 class ImageEditor(anywidget.AnyWidget):
     """The figure itself; `image_editor` makes it. `figure.strengths` are the sliders' values, one an attribute."""
 
-    _esm = source("image_editor.js")
+    _esm = source("network.js", "image_editor.js")
     encoder = traitlets.Bytes().tag(sync=True)
     encoder_layers = traitlets.List().tag(sync=True)
     decoder = traitlets.Bytes().tag(sync=True)

@@ -1,5 +1,6 @@
 // Importance sampling in one dimension, as one ES module with three hosts: anywidget in Jupyter and Colab, and the
 // book's static pages (afm_host.js), where no kernel runs. Nothing is fetched: all is computed here.
+// common.js stands before it.
 
 // ---------------------------------------------------------------- the numbers
 
@@ -92,39 +93,10 @@ const CSS = `
 .ims-error { margin: 0; }
 `;
 
-const XHTML = "http://www.w3.org/1999/xhtml";
-const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 34, right: 8, top: 14 };
 const HEIGHT = { curves: 170, gap: 14, weights: 64, axis: 34 };
 const number = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits).replace(/^-(0(?:\.0+)?)$/, "$1") : String(value))
   .replace("-", "−").replace("Infinity", "∞");
-
-/** Dark or light: what the page says (book, JupyterLab, VS Code, Colab), else what the reader's system says. */
-function isDark() {
-  const root = document.documentElement;
-  const body = document.body;
-  const said = root.dataset.theme || root.getAttribute("theme");
-  if (said === "dark" || said === "light") return said === "dark";
-  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
-  if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-light")) {
-    return body.classList.contains("vscode-dark");
-  }
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(XHTML, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function draw(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 // ---------------------------------------------------------------- the figure
 

@@ -1,11 +1,12 @@
 """Importance sampling in one dimension: move and widen the proposal q(z), watch weights and estimate (chapter 2)."""
 
 import math
-from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
+
+from vae_lib.widgets.modules import source
 
 __all__ = ["ImportanceSampling", "draws", "importance_sampling"]
 
@@ -19,7 +20,7 @@ class ImportanceSampling(anywidget.AnyWidget):
     figure follows them.
     """
 
-    _esm = Path(__file__).parent / "importance_sampling.js"
+    _esm = source("importance_sampling.js")
     x = traitlets.Float().tag(sync=True)
     coefficients = traitlets.List().tag(sync=True)
     noise = traitlets.Float().tag(sync=True)

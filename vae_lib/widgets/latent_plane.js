@@ -1,6 +1,6 @@
 // The latent plane as one ES module with three hosts: anywidget in Jupyter and Colab, and the book's
 // static pages (afm_host.js), where no kernel runs. Nothing is fetched: weights and points are in the model.
-// common.js stands before it.
+// common.js and network.js stand before it.
 
 // ---------------------------------------------------------------- the look
 

@@ -21,7 +21,7 @@ class LatentPlane(anywidget.AnyWidget):
     numbers: it follows the pointer, and the figure follows it.
     """
 
-    _esm = source("latent_plane.js")
+    _esm = source("network.js", "latent_plane.js")
     weights = traitlets.Bytes().tag(sync=True)
     layers = traitlets.List().tag(sync=True)
     image_shape = traitlets.List().tag(sync=True)

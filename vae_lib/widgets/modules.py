@@ -1,4 +1,4 @@
-"""The text of a figure's ES module: what all figures share, then the figure's own file."""
+"""The text of a figure's ES module: what all figures share, then the figure's own files."""
 
 from pathlib import Path
 
@@ -7,6 +7,11 @@ __all__ = ["source"]
 HERE = Path(__file__).parent
 
 
-def source(name):
-    """`common.js` and the file `name` as one module, which the static page holds and needs no import to run."""
-    return "\n".join((HERE / part).read_text(encoding="utf-8") for part in ("common.js", name))
+def source(*names):
+    """`common.js` and the files `names` as one module, which the static page holds and needs no import to run.
+
+    Example
+        >>> source("network.js", "latent_plane.js")[:7]
+        '// What'
+    """
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("common.js", *names))

@@ -2,7 +2,7 @@
 
 Each row of a weight matrix is stored as integers -127..127 times one float32 scale; biases stay float32.
 Columns are rounded one after the other, and the later ones make up for what the earlier ones changed
-(Frantar et al. 2023). `unpack` gives the rounded layers back; `common.js` does the same arithmetic.
+(Frantar et al. 2023). `unpack` gives the rounded layers back; `network.js` does the same arithmetic.
 """
 
 from dataclasses import dataclass

@@ -8,9 +8,9 @@ in it.
 import re
 import unicodedata
 
-from course import repository
+from course import ROOT, repository
 from jinja2 import Environment, StrictUndefined
-from make_exercises import anchor, tasks
+from make_exercises import anchor, make_id, tasks
 from markupsafe import Markup, escape
 from tqdm import tqdm
 
@@ -54,7 +54,8 @@ section { border-left: .3rem solid var(--line); padding: .1rem 0 .1rem .9rem; ma
 <p class="soft">{{ name }}{% if time %} · handed in {{ time }} UTC{% endif %} · graded {{ graded }} UTC</p>
 <p class="sum">{{ total }} of {{ of }} points</p>
 {% if penalty %}<p>{{ points }} points, less {{ percent }} % for being late.</p>{% endif %}
-{% if waiting %}<p>{{ waiting }} task{{ "s" if waiting > 1 }} to be marked by a person: not in the sum yet.</p>{% endif %}
+{% if waiting %}<p>{{ waiting }} task{{ "s" if waiting > 1 }} to be marked by a person: not in the sum yet.</p>
+{% endif %}
 <p><strong>{{ status }}.</strong> {{ reason }}{% if next %} {{ next }}{% endif %}</p>
 {% for task in tasks %}
 <section class="{{ task.kind }}">
@@ -98,7 +99,7 @@ def page(folder, chapter, result, score, known, site=""):
     time = folder.collected(chapter, score.student).get("time")
     return TEMPLATE.render(
         chapter=chapter, title=f"Exercises of chapter {int(chapter[:2])}", name=plain(score.name, 80),
-        time=time and time[:16].replace("T", " "), graded=plain(result["graded"], 16).replace("T", " "),
+        time=time and time[:16].replace("T", " "), graded=plain(result["graded"])[:16].replace("T", " "),
         total=f"{score.total:g}", of=f"{score.of:g}", points=f"{score.points:g}", penalty=score.penalty,
         percent=f"{score.late_percent:g}", waiting=score.waiting, status=STATUS.get(result["status"], "Not graded"),
         reason=_marked(result.get("reason", "")), next=WHAT_NEXT.get(result["status"], ""), tasks=rows)
@@ -130,13 +131,12 @@ def _passage(task, mistakes):
     """The heading to read again, and its anchor: the recognised mistake's own, else the task's."""
     for one in task.wrong:
         if one.name in mistakes and one.passage:
-            return one.passage, re.sub(r"[^a-z0-9]+", "-", one.passage.lower()).strip("-")
+            return one.passage, make_id(one.passage)
     return task.passage, anchor(task)
 
 
 def feedback(folder, chapter, site=None, progress=True):
     """Write all pages of a chapter. Returns how many."""
-    from course import ROOT
     if site is None:
         home = repository()
         site = home.site if home.configured else ""

@@ -14,11 +14,10 @@ WORKFLOWS = $(wildcard .github/workflows/*.yml)
 unexport VIRTUAL_ENV PYTHONPATH
 
 .PHONY: help setup notebooks check-notebooks exercises release collect grade answers mark feedback export stats \
-  forget execute book serve test lint lock bench gpu doctor \
-  configure clean
+  forget execute book serve test lint lock bench gpu doctor configure clean
 
 help:  ## this list
-	@grep -E '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z ]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: $(STAMP)  ## make .venv and install what requirements.lock names
 
@@ -48,7 +47,8 @@ release: $(STAMP)  ## a class's own edition: make release CLASS=folder (or SEED=
 collect: $(STAMP)  ## take submissions: make collect CLASS=folder CHAPTER=05_first_vae FROM=submissions.zip
 	@$(RUN) -m exercises.grading collect "$(CLASS)" "$(CHAPTER)" "$(FROM)" $(OPTIONS)
 
-grade answers mark feedback export stats: $(STAMP)  ## the same for what follows: make grade CLASS=folder CHAPTER=…
+grade: $(STAMP)  ## run and mark them: make grade CLASS=folder CHAPTER=05_first_vae; then answers mark feedback export stats
+grade answers mark feedback export stats: $(STAMP)
 	@$(RUN) -m exercises.grading $@ "$(CLASS)" "$(CHAPTER)" $(OPTIONS)
 
 forget: $(STAMP)  ## delete a student's data: make forget CLASS=folder STUDENT=id

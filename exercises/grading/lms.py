@@ -78,13 +78,18 @@ def whose(parts, chapter):
 
 def wrappers(paths, chapter):
     """How many leading folders hold the whole class and not one student."""
-    top = 0
-    while paths and min(map(len, paths)) - top > 1 and len({parts[top] for parts in paths}) == 1:
-        inner = [parts[top + 1:] for parts in paths]
-        if MOODLE.fullmatch(paths[0][top]) or EXCHANGE.fullmatch(paths[0][top]) or len({one[0] for one in inner}) == 1:
-            break
-        if min(map(len, inner)) == 1 and not all(  # files beside each other: of one student, unless each names another
-                (who := whose(one, chapter)) and who.lms in ("Canvas", "Moodle", "Classroom") for one in inner):
-            break
-        top += 1
-    return top
+    if len(paths) < 2:
+        return 0
+    shared = 0
+    while min(map(len, paths)) - shared > 1 and len({parts[shared] for parts in paths}) == 1:
+        shared += 1
+    for top, part in enumerate(paths[0][:shared]):
+        if MOODLE.fullmatch(part) or EXCHANGE.fullmatch(part):
+            return top
+    beside = [parts[shared:] for parts in paths]
+    if shared and min(map(len, beside)) == 1 and not all(  # one student's files, unless each names another person
+            (who := whose(one, chapter)) and who.lms in ("Canvas", "Moodle", "Classroom") for one in beside):
+        shared -= 1
+    while shared and paths[0][shared] == chapter:  # jane/05_first_vae/…, with jane alone in it
+        shared -= 1
+    return shared

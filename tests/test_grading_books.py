@@ -413,7 +413,7 @@ def test_links_in_a_folder_are_not_followed(folder, tmp_path):
 def graded(folder, tmp_path, students=("ann", "bob", "eve")):
     """A class of which all but the first task of each is right."""
     handed_in(folder, tmp_path, {f"{one}/{BOOK}": notebook(folder, one) for one in students})
-    for one in students:
+    for one in folder.students(CHAPTER):
         result(folder, one, names(folder)[1:])
     gradebook.fill(folder, CHAPTER)
 
@@ -437,7 +437,7 @@ def test_nbgrader_reads_the_gradebook(folder, tmp_path):
     with Gradebook(f"sqlite:///{folder.gradebook}", course_id="vae") as book:
         assignment = book.find_assignment(CHAPTER)
         assert assignment.num_submissions == 3 and assignment.max_score == score(folder, "ann").of
-        row = next(one for one in book.submission_dicts(assignment.id) if one["student"] == "bob")
+        row = next(one for one in book.submission_dicts(CHAPTER) if one["student"] == "bob")
         assert row["score"] == score(folder, "bob").points and row["needs_manual_grade"]
         assert book.average_assignment_score(CHAPTER) == score(folder, "bob").points
 
@@ -569,7 +569,7 @@ def test_200_students_in_bounded_time(folder, tmp_path):
 
 # pages
 
-EVIL = '<script>alert(1)</script><img src=x onerror=alert(1)> </p>`<b>` javascript:alert(1) \u202e\x00 {{ 7*7 }}'
+EVIL = '<script>alert(1)</script><img src=x onerror=alert(1)> </p>`<b>` javascript:alert(1) \u202e\x00 {{ 7777*7 }}'
 
 
 def test_nothing_of_a_learner_runs_or_shows_as_markup_on_the_page(folder, tmp_path, browser):
@@ -585,8 +585,8 @@ def test_nothing_of_a_learner_runs_or_shows_as_markup_on_the_page(folder, tmp_pa
     feedback(folder, CHAPTER, "")
     path = folder.feedback(CHAPTER) / f"{student}.html"
     text = path.read_text(encoding="utf-8")
-    assert "<script" not in text and "<img" not in text and "\u202e" not in text and "49" not in text
-    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+    assert "<script" not in text and "<img" not in text and "\u202e" not in text and "54439" not in text
+    assert "default-src 'none'" in text
     page = browser.new_page()
     asked, said = [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -658,15 +658,16 @@ def rows_of(path):
 
 
 def test_tables_for_the_platforms(folder, tmp_path):
-    handed_in(folder, tmp_path, {f"=doe_12_34_{BOOK}": b"{}", f"roe_56_78_{BOOK}": b"{}"})
+    handed_in(folder, tmp_path, {f"doe_12_34_{BOOK}": b"{}", f"roe_56_78_{BOOK}": b"{}"})
     for one in folder.students(CHAPTER):
         result(folder, one, names(folder))
     gradebook.fill(folder, CHAPTER)
-    gradebook.mark(folder, CHAPTER, [(folder.students(CHAPTER)[0], by_hand(folder), 4, None)])
+    gradebook.mark(folder, CHAPTER, [("doe-12", by_hand(folder), 4, None)])
     path, blank = export.write_table(folder, CHAPTER, "canvas", "Exercises 5 (99)", out_of=100)
     points, first, second = rows_of(path)
     assert points["Student"] == "Points Possible" and points["Exercises 5 (99)"] == "100"
-    assert {one["ID"]: one["Exercises 5 (99)"] for one in (first, second)} == {"12": "100", "56": ""} or len(blank) == 1
+    assert {one["ID"]: one["Exercises 5 (99)"] for one in (first, second)} == {"12": "100", "56": ""}
+    assert blank == ["roe-56"]
     generic, _ = export.write_table(folder, CHAPTER, "generic", partial=True)
     assert all(one["late percent"] == "0" for one in rows_of(generic))
     with pytest.raises(ClassError, match="participant's number of Moodle"):
@@ -684,6 +685,12 @@ def test_moodles_own_worksheet_is_filled_in(folder, tmp_path):
     assert [one["Grade"] for one in rows_of(path)] == [f"{score(folder, 'ann').total:g}", ""]
     path, _ = export.write_table(folder, CHAPTER, "moodle", partial=True)
     assert rows_of(path)[0]["Identifier"] == "Participant 7" and rows_of(path)[0]["Last modified (grade)"] == "-"
+
+
+def test_a_learner_named_like_a_formula_is_text_in_the_table(folder, tmp_path):
+    graded(folder, tmp_path, ["=HYPERLINK(1)"])
+    path, _ = export.write_table(folder, CHAPTER, "generic", partial=True)
+    assert rows_of(path)[0]["name"] == "'=HYPERLINK(1)"
 
 
 # marks by hand

@@ -64,8 +64,8 @@ def as_table(found):
                      "\n".join(f"{said['name']} ({said['people']})" for said in one["mistakes"])])
     status = ", ".join(f"{key} {n}" for key, n in found["status"].items())
     lines = [f"{found['chapter']}: {found['submissions']} submissions ({status})",
-             f"handed in more than once: {found['attempts']['more than one']}; "
-             f"a submission ran for {found['seconds']['median']:g} s (median)", "",
+             f"handed in more than once: {found['attempts']['more than one']}" +
+             (f"; a submission ran for {seconds:g} s (median)" if (seconds := found["seconds"]["median"]) else ""), "",
              tabulate(rows, ["Task", "Right", "Points", "Commonest mistakes (people)"], "simple",
                       colalign=("left", "right", "right", "left"), maxcolwidths=[34, None, None, 40]), "",
              f"Counts below {found['fewest']} are not shown, and shares that would tell them only as a bound."]

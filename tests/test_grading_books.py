@@ -293,6 +293,16 @@ def test_other_chapters_and_other_files_are_left_out_and_told(folder, tmp_path):
     assert folder.result(CHAPTER, "bob-3") is None  # now there is something to grade
 
 
+def test_the_inbound_folder_of_nbgraders_exchange_holds_all_chapters(folder, tmp_path):
+    rows = handed_in(folder, tmp_path, {
+        f"{name}+{chapter}+2027-03-0{day} 12:00:00.5 UTC+{day}/{chapter}.ipynb": name.encode() + day.encode()
+        for name, chapter, day in (("ann", CHAPTER, "1"), ("ann", CHAPTER, "2"), ("ann", "06_full_gpu_vae", "3"),
+                                   ("bob", CHAPTER, "2"))})
+    assert [row.what.split(":")[0] for row in rows] == ["left out", "new", "newer", "new"]
+    assert folder.collected(CHAPTER, "ann")["time"] == "2027-03-02T12:00:00.500000+00:00"
+    assert (folder.submitted(CHAPTER, "ann") / BOOK).read_bytes() == b"ann2"
+
+
 @pytest.mark.parametrize("source, said", [("nothing", "is not there"), ("plain.txt", "neither a folder nor a ZIP"),
                                           ("empty", "no submission of")])
 def test_a_wrong_download_is_told(folder, tmp_path, source, said):
@@ -541,7 +551,7 @@ def test_sigkill_at_any_moment_leaves_a_whole_gradebook(folder, tmp_path):
     gradebook.mark(folder, CHAPTER, [("s3", by_hand(folder), 3, "kept")])
     before = gradebook.scores(folder, CHAPTER)
     code = KILLED.format(root=str(ROOT), path=str(folder.path), chapter=CHAPTER)
-    for wait in (0.0, 0.02, 0.05, 0.1, 0.17):
+    for wait in (0.0, 0.03, 0.08, 0.17):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
         process.stdout.readline()
         time.sleep(wait)
@@ -555,8 +565,8 @@ def test_sigkill_at_any_moment_leaves_a_whole_gradebook(folder, tmp_path):
 
 
 def test_200_students_in_bounded_time(folder, tmp_path):
-    """From the download to the marks: 12 s on two cores here; the limit is for a machine five times slower."""
-    start = time.perf_counter()
+    """From the download to the pages: 10 s of a core's time here; the limit is for a machine four times slower."""
+    start = time.process_time()
     students = {f"s{k:03}_1{k:03}_2{k:03}_{BOOK}": notebook(folder, str(k)) for k in range(200)}
     collect(folder, CHAPTER, zipped(tmp_path, students.items()))
     for one in folder.students(CHAPTER):
@@ -564,7 +574,7 @@ def test_200_students_in_bounded_time(folder, tmp_path):
     assert gradebook.fill(folder, CHAPTER) == 200
     assert feedback(folder, CHAPTER, "") == 200
     export.write_table(folder, CHAPTER, "canvas", partial=True)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 40
 
 
 # pages

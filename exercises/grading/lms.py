@@ -20,7 +20,7 @@ CANVAS = re.compile(r"(?:(?P<late1>LATE)_)?(?P<name>anon|\w+?)_(?:(?P<late>LATE)
                     r"_(?P<file>\d+)_(?P<rest>.+)", re.S)
 MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<rest>.*)", re.S)
 CLASSROOM = re.compile(r"(?P<name>.+?) - (?P<rest>.+)", re.S)
-EXCHANGE = re.compile(r"(?P<name>[^+]+)\+[^+]+\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(?:\+.*)?", re.S)
+EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<what>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(?:\+.*)?", re.S)
 COPY = re.compile(r"(?:-(\d{1,3})| ?\((\d{1,3})\))$")
 
 
@@ -61,7 +61,7 @@ def whose(parts, chapter):
     if len(parts) > 1:
         if found := EXCHANGE.fullmatch(first):
             time = datetime.fromisoformat(found["time"]).replace(tzinfo=UTC)
-            return Who("nbgrader", f"plain:{found['name']}", found["name"], last, time=time)
+            return Who("nbgrader", f"plain:{found['name']}", found["name"], f"{found['what']}/{last}", time=time)
         return Who("folder", f"plain:{first}", first, last, order=(0, copy_number(last)[1]))
     if found := CANVAS.fullmatch(last):
         name = found["name"]

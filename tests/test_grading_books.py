@@ -452,6 +452,20 @@ def test_nbgrader_reads_the_gradebook(folder, tmp_path):
         assert book.average_assignment_score(CHAPTER) == score(folder, "bob").points
 
 
+def test_the_lists_of_the_formgrader_come_out_of_the_gradebook(folder, tmp_path):
+    """By the interface that its pages ask. It lists the chapters that have a folder in source/."""
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+    graded(folder, tmp_path)
+    course = tmp_path / "course"
+    (course / "source" / CHAPTER).mkdir(parents=True)
+    api = NbGraderAPI(CourseDirectory(root=str(course), db_url=f"sqlite:///{folder.gradebook}", course_id="vae"))
+    listed = {one["name"]: one for one in api.get_assignments()}
+    assert listed[CHAPTER]["max_score"] == score(folder, "ann").of
+    assert listed[CHAPTER]["average_score"] == score(folder, "ann").points
+    assert {one["id"] for one in api.get_students()} == {"ann", "bob", "eve"}
+
+
 def test_marks_by_hand_stay_when_graded_again(folder, tmp_path):
     graded(folder, tmp_path)
     open_task, first = by_hand(folder), names(folder)[0]

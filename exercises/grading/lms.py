@@ -20,7 +20,8 @@ CANVAS = re.compile(r"(?:(?P<late1>LATE)_)?(?P<name>anon|\w+?)_(?:(?P<late>LATE)
                     r"_(?P<file>\d+)_(?P<rest>.+)", re.S)
 MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<number>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<rest>.*)", re.S)
 CLASSROOM = re.compile(r"(?P<name>.+?) - (?P<rest>.+)", re.S)
-EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<what>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(?:\+.*)?", re.S)
+EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<what>[^+]+)\+"
+                      r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(?:\+.*)?", re.S)
 COPY = re.compile(r"(?:-(\d{1,3})| ?\((\d{1,3})\))$")
 
 

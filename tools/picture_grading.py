@@ -68,7 +68,7 @@ def main():
         shown = max(gradebook.scores(folder, CHAPTER),
                     key=lambda one: 3 <= sum(task["points"] > 0 for task in one.tasks.values()) <= 5).student
         feedback(folder, CHAPTER, SITE)
-        text = f"$ make stats CLASS=~/classes/vae-2027 CHAPTER={CHAPTER}\n" + \
+        text = f"$ make stats CLASS=~/vae CHAPTER={CHAPTER}\n" + \
             stats.as_table(stats.statistics(folder, CHAPTER))
         with sync_playwright() as playwright:
             browser = chromium.launch(playwright)

@@ -66,7 +66,8 @@ def as_table(found):
     lines = [f"{found['chapter']}: {found['submissions']} submissions ({status})",
              f"handed in more than once: {found['attempts']['more than one']}" +
              (f"; a submission ran for {seconds:g} s (median)" if (seconds := found["seconds"]["median"]) else ""), "",
-             tabulate(rows, ["Task", "Right", "Points", "Commonest mistakes (people)"], "simple",
-                      colalign=("left", "right", "right", "left"), maxcolwidths=[34, None, None, 40]), "",
-             f"Counts below {found['fewest']} are not shown, and shares that would tell them only as a bound."]
+             tabulate(rows, ["Task", "Right", "Points", "Commonest mistakes"], "simple",
+                      colalign=("left", "right", "right", "left"), maxcolwidths=[22, None, None, 24]), "",
+             f"Counts below {found['fewest']} are not shown; shares that would tell",
+             "them are shown as a bound."]
     return "\n".join(lines)

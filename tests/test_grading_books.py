@@ -504,6 +504,13 @@ def test_a_wrong_mark_enters_nothing(folder, tmp_path, marks, said):
     assert folder.gradebook.read_bytes() == before
 
 
+def test_what_is_no_notebook_waits_for_nobody(folder, tmp_path):
+    graded(folder, tmp_path)
+    result(folder, "ann", [], "invalid")
+    gradebook.fill(folder, CHAPTER)
+    assert score(folder, "ann").waiting == score(folder, "ann").points == 0 and score(folder, "bob").waiting == 1
+
+
 def test_late_points_are_taken_from_marks_by_hand_too(folder, tmp_path):
     handed_in(folder, tmp_path, {f"ann/{BOOK}": b"{}"}, times={"ann": DUE + timedelta(days=1, hours=1)})
     folder.set_due(CHAPTER, DUE)

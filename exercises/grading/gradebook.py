@@ -153,7 +153,9 @@ def _enter(book, folder, chapter, record, student, result):
         comment = comments.get(f"{task['name']}-answer")
         if task["by_hand"]:
             grade.auto_score = None
-            if grade.manual_score is None or (comment is not None and comment.auto_comment != version):
+            if result.get("status") == "invalid":
+                grade.needs_manual_grade = False  # there is nothing to read
+            elif grade.manual_score is None or (comment is not None and comment.auto_comment != version):
                 grade.needs_manual_grade = True  # not marked yet, or another answer than the one that was
             if comment is not None:
                 comment.auto_comment = version

@@ -21,8 +21,8 @@ from exercises.grading.folder import ClassError, write
 __all__ = ["FORMATS", "gradescope", "guarded", "table", "write_table"]
 
 FORMATS = ("canvas", "moodle", "generic")
-GRADESCOPE = ("_config.yml", "pyproject.toml", "README.md", "LICENSE", "tools/*.py", "exercises/grading/*.py",
-              "exercises/masters/{chapter}/*", "chapters/*.md", "vae_lib/**/*")
+GRADESCOPE = ("_config.yml", "_toc.yml", "pyproject.toml", "README.md", "LICENSE", "book/*.md", "book/references.bib",
+              "chapters/*.md", "exercises/grading/*.py", "exercises/masters/{chapter}/*", "tools/*.py", "vae_lib/**/*")
 
 
 def guarded(value):
@@ -128,7 +128,7 @@ def gradescope(folder, chapter):
                 if one.is_file() and "__pycache__" not in one.parts:
                     archive.write(one, f"course/{one.relative_to(ROOT).as_posix()}")
         for one in sorted(folder.release(chapter).rglob("*")):
-            if one.is_file() and "__pycache__" not in one.parts:
+            if one.is_file() and "environment" not in one.parts:  # the grader makes its own
                 archive.write(one, f"class/{one.relative_to(folder.path).as_posix()}")
     partial.chmod(0o600)
     partial.replace(path)

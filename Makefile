@@ -13,8 +13,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,\
 WORKFLOWS = $(wildcard .github/workflows/*.yml)
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help setup notebooks check-notebooks exercises release execute book serve test lint lock bench gpu doctor \
-  configure clean
+.PHONY: help setup notebooks check-notebooks exercises release collect grade answers mark feedback export stats \
+  forget execute book serve test lint lock bench gpu doctor configure clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,8 +40,19 @@ check-notebooks: $(STAMP)
 exercises: $(STAMP)  ## derive notebooks, pages and checks from exercises/masters
 	@$(RUN) tools/make_exercises.py
 
-release: $(STAMP)  ## make release SEED=secret CHAPTER=05_first_vae: a class's own edition
-	@$(RUN) tools/release.py --seed "$(SEED)" --chapter "$(CHAPTER)"
+release: $(STAMP)  ## a class's own edition: make release CLASS=folder (or SEED=secret) CHAPTER=05_first_vae
+	@$(if $(CLASS),$(RUN) -m exercises.grading release "$(CLASS)" "$(CHAPTER)" $(OPTIONS),\
+	  $(RUN) tools/release.py --seed "$(SEED)" --chapter "$(CHAPTER)")
+
+collect: $(STAMP)  ## take submissions: make collect CLASS=folder CHAPTER=05_first_vae FROM=submissions.zip
+	@$(RUN) -m exercises.grading collect "$(CLASS)" "$(CHAPTER)" "$(FROM)" $(OPTIONS)
+
+grade: $(STAMP)  ## run and mark them: make grade CLASS=folder CHAPTER=05_first_vae; then answers mark feedback export stats
+grade answers mark feedback export stats: $(STAMP)
+	@$(RUN) -m exercises.grading $@ "$(CLASS)" "$(CHAPTER)" $(OPTIONS)
+
+forget: $(STAMP)  ## delete a student's data: make forget CLASS=folder STUDENT=id
+	@$(RUN) -m exercises.grading forget "$(CLASS)" "$(STUDENT)" $(OPTIONS)
 
 execute: check-notebooks  ## execute the notebooks that changed
 	@$(RUN) tools/execute.py

@@ -24,6 +24,7 @@ safe, and slower by the time that torch takes to import.
 import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import struct
@@ -33,7 +34,7 @@ import sysconfig
 import time
 from pathlib import Path
 
-__all__ = ["LIMITS", "Child", "Garbled", "NoSandbox", "Sandbox", "Silent"]
+__all__ = ["LIMITS", "Child", "Closed", "Garbled", "NoSandbox", "Sandbox", "Silent"]
 
 NOBODY = 60577  # who runs the sandbox where the teacher is root: no account has this number
 LIMITS = {"memory": 3 << 30, "address_space": 6 << 30, "processes": 128, "file": 64 << 20, "cpu": 120,
@@ -71,9 +72,19 @@ class Sandbox:
         self.hidden, self.nested = [Path(one).absolute() for one in hidden], nested
         self.environment = Path(environment).absolute()
         self._process = self._control = None
+        self.available()
+
+    @staticmethod
+    def available():
+        """Raises `NoSandbox` where bubblewrap is missing."""
         if not shutil.which("bwrap"):
-            raise NoSandbox("Grading runs in a sandbox and there is no bubblewrap on this machine: install it with "
-                            "apt-get install bubblewrap (Debian, Ubuntu), dnf install bubblewrap (Fedora)")
+            raise NoSandbox("submissions run in a sandbox, and bubblewrap is not on this machine: install it with "
+                            "`apt-get install bubblewrap` (Debian, Ubuntu) or `dnf install bubblewrap` (Fedora). It "
+                            "needs Linux; on another system, grade in a virtual machine")
+
+    def alive(self):
+        """Whether the zygote runs."""
+        return self._process is not None and self._process.poll() is None
 
     def __enter__(self):
         self.start()
@@ -245,9 +256,14 @@ class Child:
         with contextlib.suppress(OSError):
             self._guardian.sendall(b"i")
 
-    def end(self):
-        """Kill all processes of the submission. Returns {"end": why, "status": wait status}."""
+    def end(self, wait=False):
+        """Kill all processes of the submission. Returns {"end": why, "status": wait status}.
+
+        wait: it is about to end on its own, so that the guardian is given half a second to see why.
+        """
         if self.ended is None:
+            if wait:
+                select.select([self._guardian], [], [], 0.5)
             with contextlib.suppress(OSError):
                 self._guardian.sendall(b"k")
             try:

@@ -53,6 +53,10 @@ class _Ended(Exception):
         self.kind, self.why = kind, why
 
 
+class _Stopped(Exception):
+    """The whole run was interrupted."""
+
+
 class _Unasked(Exception):
     """The submission sent something that nobody asked for."""
 
@@ -272,12 +276,12 @@ class Grader:
                 return _Run(self, steps, attempt, cpu, began).result()
             except NoSandbox:
                 self._restart()
-        return self._result("crashed", "The sandbox ended while this notebook ran, twice.", {}, began)
+        return self._result("crashed", "The sandbox itself ended while this notebook ran, twice.", {}, began)
 
     def _restart(self):
         with self._lock:
             if self._closed:
-                raise KeyboardInterrupt
+                raise _Stopped
             if not self.sandbox.alive():
                 self.sandbox.stop()
                 self.sandbox.start()
@@ -406,14 +410,16 @@ class _Run:
             raise _Unasked from None
         finally:
             self.left -= time.monotonic() - began
+        if set(reply) == {"failed"}:
+            raise NoSandbox(f"the sandbox of this submission could not be made: {reply['failed']}")
         if reply.get("of") != token:
             raise _Unasked
         return None if late else reply
 
     def _gone(self, end):
         """(kind, why) of a process that ended."""
-        if end["end"] == "gone" and not self.grader.sandbox.alive():
-            raise NoSandbox("the sandbox ended")
+        if end["end"] == "failed" or (end["end"] == "gone" and not self.grader.sandbox.alive(2.0)):
+            raise NoSandbox(f"the sandbox ended: {end}")
         limits, status = self.grader.sandbox.limits, end["status"]
         if end["end"] == "memory":
             return "crashed", f"took more than {limits['memory'] / 2**30:.3g} GiB of memory."

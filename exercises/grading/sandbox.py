@@ -82,9 +82,12 @@ class Sandbox:
                             "`apt-get install bubblewrap` (Debian, Ubuntu) or `dnf install bubblewrap` (Fedora). It "
                             "needs Linux; on another system, grade in a virtual machine")
 
-    def alive(self):
-        """Whether the zygote runs."""
-        return self._process is not None and self._process.poll() is None
+    def alive(self, seconds=0.0):
+        """Whether the zygote runs; one that is about to end is waited for."""
+        process = self._process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process is not None and process.wait(seconds) is None
+        return True
 
     def __enter__(self):
         self.start()
@@ -241,13 +244,12 @@ class Child:
         Raises
             Silent, Garbled, Closed
         """
-        return _read(self._learner, until)
+        return _read(self._learner, until, self._guardian)
 
     def unasked(self):
         """Whether something came that nobody asked for."""
-        self._learner.setblocking(False)
         try:
-            return bool(self._learner.recv(1, socket.MSG_PEEK))
+            return bool(select.select([self._learner], [], [], 0)[0]) and bool(self._learner.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
 
@@ -280,11 +282,11 @@ def _write(sock, message):
     sock.sendall(struct.pack(">I", len(data)) + data)
 
 
-def _read(sock, until):
-    size = struct.unpack(">I", _exactly(sock, 4, until))[0]
+def _read(sock, until, guardian=None):
+    size = struct.unpack(">I", _exactly(sock, 4, until, guardian))[0]
     if size > MAX_ANSWER:
         raise Garbled
-    body = _exactly(sock, size, until)
+    body = _exactly(sock, size, until, guardian)
     try:
         found = json.loads(body)
     except (ValueError, RecursionError, MemoryError):
@@ -294,17 +296,15 @@ def _read(sock, until):
     return found
 
 
-def _exactly(sock, size, until):
-    parts = bytearray()
+def _exactly(sock, size, until, guardian=None):
+    """`size` bytes, before the time `until`, and only as long as the guardian keeps watch."""
+    parts, watched = bytearray(), [one for one in (sock, guardian) if one]
     while len(parts) < size:
-        left = until - time.monotonic()
-        if left <= 0:
+        ready, _, _ = select.select(watched, [], [], max(0, until - time.monotonic()))
+        if not ready:
             raise Silent
-        sock.settimeout(left)
         try:
-            part = sock.recv(min(size - len(parts), 1 << 16))
-        except TimeoutError:
-            raise Silent from None
+            part = sock.recv(min(size - len(parts), 1 << 16)) if sock in ready else b""
         except OSError:
             raise Closed from None
         if not part:

@@ -156,6 +156,8 @@ def _submitted(where, chapter, student):
         data = read(where.submitted / student, f"{chapter}.ipynb")
     except Invalid as problem:
         return None, "", str(problem)
+    except OSError as problem:
+        return None, "", f"The file cannot be read: {problem.strerror}."
     return data, digest(data), ""
 
 
@@ -271,6 +273,9 @@ class Grader:
             steps = plan(cells(data), self.about)
         except Invalid as problem:
             return self._result("invalid", str(problem), {}, began)
+        except Exception as problem:  # a file that nobody thought of must not stop the class
+            return self._result("invalid", f"This file cannot be read as a notebook ({type(problem).__name__}).", {},
+                                began)
         for _ in range(RESTARTS):
             try:
                 return _Run(self, steps, attempt, cpu, began).result()

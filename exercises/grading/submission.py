@@ -53,13 +53,16 @@ def read(folder, name):
             raise Invalid(f"{name} cannot be read as a file: it is a link, or closed to readers.") from None
     finally:
         os.close(inside)
-    with open(fd, "rb") as file:  # noqa: PTH123
+    try:
         about = os.fstat(fd)
         if not stat.S_ISREG(about.st_mode):
             raise Invalid(f"{name} is not an ordinary file.")
         if about.st_nlink > 1:
             raise Invalid(f"{name} is a second name of another file (a hard link).")
-        data = file.read(LARGEST + 1)
+        with open(fd, "rb", closefd=False) as file:  # noqa: PTH123
+            data = file.read(LARGEST + 1)
+    finally:
+        os.close(fd)
     if len(data) > LARGEST:
         raise Invalid(f"{name} is larger than {LARGEST >> 20} MB: clear the outputs, save, and hand in again.")
     if not data.strip():

@@ -26,7 +26,7 @@ def read(*patterns):
 # They learn or leave something: the same code outside of the sandbox must succeed, or it would prove nothing.
 SPIES = {
     "reads the hidden tests": read("@CLASS@/release/*/teacher/*.json"),
-    "reads other students": read("@CLASS@/submitted/*/*/*.ipynb"),
+    "reads other students": read("@CLASS@/submitted/*/*honest/*.ipynb"),
     "reads the gradebook": read("@CLASS@/gradebook.db"),
     "reads the results": read("@CLASS@/results/*/*.json"),
     "reads the class's seed": read("@CLASS@/class.toml"),
@@ -39,7 +39,7 @@ SPIES = {
 REPORTS = {
     "reads the masters": """
 import glob
-found = glob.glob("@ROOT@/exercises/masters/**", recursive=True) + glob.glob("@ROOT@/vae_lib/exercises/bank/*")
+found = glob.glob("@ROOT@/exercises/masters/*/*.py") + glob.glob("@ROOT@/vae_lib/exercises/bank/*")
 import vae_lib, os
 found += glob.glob(os.path.dirname(vae_lib.__file__) + "/exercises/bank/*")
 raise RuntimeError(f"REPORT {len(found)}")""",
@@ -85,9 +85,7 @@ raise RuntimeError(f"REPORT {found}")""",
 import os, pathlib
 done = 0
 for path in ("@CLASS@/gradebook.db", "@CLASS@/results/05_first_vae/aa-honest.json", "@HOME@/.profile", "@ROOT@/x"):
-    try:
-        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-        pathlib.Path(path).write_text("hacked"); done += 1
+    try: pathlib.Path(path).write_text("hacked"); done += 1
     except OSError: pass
 raise RuntimeError(f"REPORT {done}")""",
     "writes into the system": """
@@ -154,6 +152,14 @@ raise RuntimeError(f"REPORT {len(left)}")""",
 }
 # They change what runs in their own process, or send data that was not earned.
 CHEATS = {
+    "makes the class's folders anew": """
+import pathlib, shutil
+for path in ("@CLASS@/gradebook.db", "@CLASS@/results/05_first_vae/aa-honest.json", "@HOME@/.profile", "@ROOT@/x"):
+    try:
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).write_text("hacked")
+    except OSError: pass
+shutil.rmtree("@CLASS@", ignore_errors=True)""",
     "patches assert and numpy": """
 import numpy as np, builtins
 np.allclose = np.isclose = np.array_equal = np.testing.assert_allclose = lambda *a, **k: True

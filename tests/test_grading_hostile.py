@@ -170,14 +170,15 @@ def files(edition, place):
             "grade": True, "points": 1000, "grade_id": "kl", "solution": True, "locked": False}}})),
         "a symlink to another student": lambda path: path.symlink_to(place / "aa-honest" / path.name),
         "a symlink to the gradebook": lambda path: path.symlink_to(place.parents[1] / "gradebook.db"),
-        "a hard link to another student": lambda path: os.link(place / "aa-honest" / path.name, path),
+        "a symlink to the solutions": lambda path: path.symlink_to(place.parents[2] / "home" / "solutions.ipynb"),
+        "a hard link to the solutions": lambda path: os.link(place.parents[2] / "home" / "solutions.ipynb", path),
         "a pipe": lambda path: os.mkfifo(path),
         "a folder": lambda path: path.mkdir(),
         "a device": lambda path: path.symlink_to("/dev/zero"),
         "nothing at all": lambda path: None,
-        "..%2f..%2fgradebook": text(whole[:-9]),
+        "%2e%2e%2f..%2fgradebook": text(whole[:-9]),
         "'; DROP TABLE grade; --": text(b"{"),
-        "<script>alert(1)</script>"[:-9].replace("/", ""): text(b"{"),
+        "<script>alert(1)": text(b"{"),
         "a name\nwith a line end": text(b"{"),
     }
 
@@ -208,6 +209,7 @@ def ran(edition, tmp_path_factory):
     for path, canary in planted.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'{{"secret": "{canary}"}}')
+    (home / "solutions.ipynb").write_text(json.dumps(edition["reference"]))
     listening, came = socket.create_server(("127.0.0.1", 0)), []
 
     def listen():
@@ -313,7 +315,7 @@ def test_files_that_cannot_be_graded_say_why(ran):
     results = ran["results"]
     invalid = {kind for kind in ran["hostile"] if results[kind]["status"] == "invalid"}
     assert invalid >= {"zip bomb", "deep JSON", "not JSON", "wrong notebook", "wrong kernel", "too large", "a pipe",
-                       "a symlink to another student", "a hard link to another student", "a folder that is a link"}
+                       "a symlink to another student", "a hard link to the solutions", "a symlink to the solutions", "a folder that is a link"}
     assert "chapter 3" in results["wrong notebook"]["reason"]
     assert "Python 3" in results["wrong kernel"]["reason"]
 

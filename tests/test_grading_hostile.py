@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHAPTER, SEED = "05_first_vae", "CANARY-seed of a class"
 CANARIES = ("CANARY-teacher", "CANARY-student", "CANARY-book", "CANARY-home", "CANARY-environment", "CANARY-seed",
             "CANARY-toml", "CANARY-result")
+CONTROL = "a forger who knows the answers"
 STATUSES = ("graded", "timed out", "crashed", "invalid")
 TIMES = {"submission": 14.0, "cell": 3.0, "hidden": 5.0, "grace": 0.5}
 LIMITS = {"memory": 3 << 29}
@@ -65,7 +66,9 @@ def edition():
     with Judge(CHAPTER, SEED) as judge:
         about, reference = judge.ask("about"), json.loads(judge.ask("reference"))
         starters = {cell["id"]: cell["source"] for cell in about["cells"]}
-        empty = mapped(reference, lambda cell: {**cell, "source": starters[cell["id"]]})
+        slow = "05-where-the-rate-goes-"  # a second of work that the attacks do not need
+        empty = mapped(reference, lambda cell: None if cell["id"].startswith(slow) else
+                       {**cell, "source": starters[cell["id"]]})
         yield {"about": about, "reference": reference, "empty": empty,
                "payloads": payloads(judge, about, reference)}
 
@@ -232,6 +235,8 @@ def ran(edition, tmp_path_factory):
     books = {f"{kind}": with_first(edition["empty"], filled(source))
              for kind, source in {**SPIES, **REPORTS, **{key: two for key, (_, two) in STOPPERS.items()}}.items()}
     books |= {kind: with_last_answers(edition["empty"], filled(source)) for kind, source in CHEATS.items()}
+    forger = CHEATS["sends probes twice"].replace("for _ in range(2):", "if True:")
+    honest[CONTROL] = with_last_answers(edition["empty"], filled(forger))
     odd = files(edition, place)
     for name, book in {**books, **honest}.items():
         (place / name).mkdir(parents=True)
@@ -344,18 +349,7 @@ def test_the_same_report_differs_without_the_sandbox(ran, kind):
 
 def test_forged_data_would_earn_all_points_with_the_nonce_sent_once(ran, edition):
     """So the forgers above fail by their timing and their nonce, and not because their data are wrong."""
-    forger = CHEATS["sends probes twice"].replace("for _ in range(2):", "if True:")
-    found = run_one(ran, edition, with_last_answers(edition["empty"], ran["filled"](forger)))
-    assert points(found) == full(edition)
-
-
-def run_one(ran, edition, book):
-    place = ran["folder"] / "submitted" / CHAPTER / "one-more"
-    place.mkdir(exist_ok=True)
-    (place / f"{CHAPTER}.ipynb").write_text(json.dumps(book))
-    found = batch.grade(ran["folder"], CHAPTER, SEED, jobs=1, students=["one-more"], progress=False, times=TIMES)
-    shutil.rmtree(place)
-    return found["one-more"]
+    assert points(ran["results"][CONTROL]) == full(edition)
 
 
 def test_a_patched_comparison_fools_a_test_inside_the_process(edition):

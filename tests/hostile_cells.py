@@ -251,8 +251,8 @@ def lie(data, **k):
     deep = []
     for _ in range(900): deep = [deep]
     for value in data.values():
-        true({"application/x-probe+json": {**value, "observed": [{"seen": {"shape": [10 ** 9, 10 ** 9], "v": [0] * 90000,
-              "x": deep}}] * 3}}, raw=True)
+        seen = {"shape": [10 ** 9, 10 ** 9], "v": [0] * 90000, "x": deep}
+        true({"application/x-probe+json": {**value, "observed": [{"seen": seen}] * 3}}, raw=True)
 d.display = lie""",
     "sends types nobody expects": """
 import IPython.display as d
@@ -338,7 +338,8 @@ STOPPERS = {
     "memory of many processes": ("crashed", "import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n"
                                             "        kept = bytearray(b'x') * 10 ** 9\n        time.sleep(99)\n"
                                             "time.sleep(3)"),
-    "memory outside of processes": ("graded", "import os\nkept = []\nfor _ in range(100):\n    fd = os.memfd_create('x')\n"
+    "memory outside of processes": ("graded", "import os\nkept = []\nfor _ in range(100):\n"
+                                              "    fd = os.memfd_create('x')\n"
                                               "    kept.append(os.write(fd, bytes(10 ** 8)))"),
     "fork bomb": ("crashed|timed out|graded", "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"),
     "threads": ("crashed|timed out|graded", "import threading, time\nwhile True:\n    try:\n        threading.Thread("
@@ -354,7 +355,8 @@ STOPPERS = {
                    "plt.figure(figsize=(400, 400), dpi=100).savefig('/tmp/x.png')"),
     "fills the disk": ("graded", "import os\nfor k in range(99):\n    with open(f'/tmp/{k}', 'wb') as f:\n"
                                  "        f.write(bytes(6 * 10 ** 7))"),
-    "takes all descriptors": ("graded|crashed", "import os\nkept = []\nwhile True: kept.append(os.open('/dev/null', 0))"),
+    "takes all descriptors": ("graded|crashed",
+                              "import os\nkept = []\nwhile True: kept.append(os.open('/dev/null', 0))"),
     "closes all descriptors": ("crashed", "import os\nos.closerange(0, 4096)"),
     "a process that outlives the cell": ("graded", "import subprocess\nsubprocess.Popen(['sleep', '86399@PORT@'], "
                                                    "start_new_session=True)"),

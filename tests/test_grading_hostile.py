@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from hostile_cells import CHEATS, REPORTS, SPIES, STOPPERS
 
-from exercises.grading import batch, sandbox
+from exercises.grading import batch
 from exercises.grading.judge import Judge
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,7 +107,7 @@ def honest_kinds(edition):
                 "outputs": [{"output_type": "stream", "name": "stdout", "text": "old\n"}]} if name else None
 
     stale = {"output_type": "error", "ename": "NameError", "evalue": "old", "traceback": []}
-    magics = "%matplotlib inline\n!pip install nothing\n%time y = 1\nimport os\nos.environ['X'] = '1'\ndisplay(y)\nprint?"
+    magics = "%matplotlib inline\n!pip install nothing\n%time y = 1\nimport os\ndisplay(y)\nprint?"
     return {
         "aa-honest": book,
         "honest from Colab": {**mapped(book, colab), "metadata": {"colab": {"provenance": []}, "kernelspec": {
@@ -286,7 +286,7 @@ def test_at_least_thirty_kinds_and_each_ends_with_a_status_and_a_sentence(ran):
     results = ran["results"]
     assert len(ran["hostile"]) >= 100 and set(results) == {*ran["hostile"], *ran["honest"]}
     for kind, result in results.items():
-        assert result["status"] in STATUSES and result["reason"].endswith((".", "…")) or result["reason"], kind
+        assert result["status"] in STATUSES and len(result["reason"]) > 10, kind
         assert result["student"] == kind and len(result["tasks"]) == 8
 
 
@@ -320,13 +320,16 @@ def test_files_that_cannot_be_graded_say_why(ran):
     results = ran["results"]
     invalid = {kind for kind in ran["hostile"] if results[kind]["status"] == "invalid"}
     assert invalid >= {"zip bomb", "deep JSON", "not JSON", "wrong notebook", "wrong kernel", "too large", "a pipe",
-                       "a symlink to another student", "a hard link to the solutions", "a symlink to the solutions", "a folder that is a link"}
+                       "a symlink to another student", "a hard link to the solutions",
+                       "a symlink to the solutions", "a folder that is a link"}
     assert "chapter 3" in results["wrong notebook"]["reason"]
     assert "Python 3" in results["wrong kernel"]["reason"]
 
 
-def outside(ran, source):
+def outside(ran, source, **other):
     """Run a cell without the sandbox, as a grader that trusts it would: what it says."""
+    for key, value in {f"@{name.upper()}@": str(value) for name, value in other.items()}.items():
+        source = source.replace(key, value)
     words = {**os.environ, "HOME": str(ran["home"]), "SECRET": "CANARY-environment", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", ran["filled"](source)], cwd=ran["folder"], env=words, text=True,
                           capture_output=True, timeout=60)
@@ -338,13 +341,25 @@ def test_the_same_spy_succeeds_without_the_sandbox(ran, kind):
     assert re.search("REPORT .*CANARY-", outside(ran, SPIES[kind])), "the attack proves nothing"
 
 
-@pytest.mark.parametrize("kind", ["reads the masters", "takes another family of sockets", "writes into the system"])
-def test_the_same_report_differs_without_the_sandbox(ran, kind):
-    source = REPORTS[kind].replace('"/usr/x", "/dev/x",', "").replace('"/etc/x", "/x", "/grader/zygote.py", '
-                                                                     '"/proc/sys/kernel/hostname", sys.prefix + "/x"', "")
-    if kind == "writes into the system":  # on a folder that may be written to
-        source = "import os\ntry:\n    open('@CLASS@/results/x', 'w').close()\nfinally:\n    raise RuntimeError('REPORT 1')"
-    assert re.search("REPORT [1-9]", outside(ran, source))
+@pytest.mark.parametrize("kind", ["reads the masters", "imports the judging", "finds a second library",
+                                  "opens a connection", "takes another family of sockets", "writes into the class",
+                                  "signals its parents", "finds what others left"])
+def test_the_same_attempt_succeeds_without_the_sandbox(ran, kind, tmp_path):
+    (tmp_path / "results" / CHAPTER).mkdir(parents=True)
+    (tmp_path / f"{tmp_path.name}.py").touch()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        more = {"port": server.getsockname()[1]}
+        if kind == "writes into the class":
+            more |= {"class": tmp_path, "home": tmp_path, "root": tmp_path}
+        if kind == "finds a second library":
+            more["root"] = ROOT
+        source = REPORTS[kind]
+        if kind == "finds what others left":
+            source = source.replace("/home/student/*@MARK@*", f"{tmp_path}/*.py")
+        if kind == "signals its parents":  # what it would do to a parent, it does to a child of its own
+            source = "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\n" + source.replace(
+                "os.getppid(), -os.getppid() or -99, 2, 3, 4", "child.pid,")
+        assert re.search("REPORT [1-9]", outside(ran, source, **more))
 
 
 def test_forged_data_would_earn_all_points_with_the_nonce_sent_once(ran, edition):
@@ -385,6 +400,6 @@ def test_speed_and_the_record(ran, edition, tmp_path):
 
 
 def processor():
-    with open("/proc/cpuinfo") as file:
-        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    lines = Path("/proc/cpuinfo").read_text().split("\n")
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

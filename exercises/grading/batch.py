@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import stat
 import threading
 import time
 from collections.abc import Mapping
@@ -64,7 +63,8 @@ class _Unasked(Exception):
 def paths(folder, chapter):
     """Where a class keeps what this file reads and writes."""
     folder = Path(folder)
-    return SimpleNamespace(folder=folder, submitted=folder / "submitted" / chapter, results=folder / "results" / chapter)
+    return SimpleNamespace(folder=folder, submitted=folder / "submitted" / chapter,
+                           results=folder / "results" / chapter)
 
 
 class Results(Mapping):
@@ -106,7 +106,8 @@ def grade(folder, chapter, seed, jobs=2, students=None, force=False, progress=Tr
     there = sorted(one.name for one in os.scandir(where.submitted)
                    if not one.name.startswith(".") and (one.is_symlink() or one.is_dir()))
     if students is not None and (unknown := set(students) - set(there)):
-        raise ValueError(f"nothing was collected of {sorted(unknown)[0]} for {chapter}: the folder is {where.submitted}")
+        raise ValueError(f"nothing was collected of {sorted(unknown)[0]} for {chapter}: the folder is "
+                         f"{where.submitted}")
     chosen = there if students is None else sorted(set(students))
     Sandbox.available()
     where.results.mkdir(parents=True, exist_ok=True)
@@ -169,8 +170,8 @@ def _alone(results):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise Busy(f"process {file.read().strip() or 'unknown'} is grading into {results}: wait for its end, or stop "
-                       "it; what it has done is kept") from None
+            raise Busy(f"process {file.read().strip() or 'unknown'} is grading into {results}: wait for its end, or "
+                       "stop it; what it has done is kept") from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -259,8 +260,8 @@ class Grader:
             if not task["by_hand"] and not task["passed"]:
                 raise ReferenceFails(
                     f"the reference answer to {task['name']} gets {task['points']} of {task['of']} points in this "
-                    f"sandbox, so nothing was graded: {task['sentence']} ({found['status']}: {found['reason']}) Look for "
-                    "a package that the Python of the grader lacks, or too little memory or time on this machine")
+                    f"sandbox, so nothing was graded: {task['sentence']} ({found['status']}: {found['reason']}) Look "
+                    "for a package that the Python of the grader lacks, or too little memory or time on this machine")
 
     def refused(self, why):
         """The result of what cannot be graded."""
@@ -336,7 +337,8 @@ class _Run:
             (label, error), more = next(iter(self.errors.items())), len(self.errors) - 1
             also = f" (and {more} more)" if more else ""
             said.append(f"{label} stopped with an error{also}: {error}")
-        return self.grader._result(status, " ".join(said) or "All cells ran without an error.", self.verdicts, self.began)
+        reason = " ".join(said) or "All cells ran without an error."
+        return self.grader._result(status, reason, self.verdicts, self.began)
 
     def _through(self, child):
         """Run what is still to be run; whether it came to the end."""

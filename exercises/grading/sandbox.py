@@ -101,8 +101,9 @@ class Sandbox:
         inside = [sys.executable, "-s", "-P", "/grader/zygote.py", str(fd), *map(str, self.hidden)]
         here = Path(__file__).with_name("zygote.py")
         root = os.geteuid() == 0
-        walls = self._folders(*(("/course", "/grader/zygote.py") if root else (self.environment, here))) + [
-            "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL",
+        seen = ("/course", "/grader/zygote.py") if root else (self.environment, here)
+        walls = [
+            *self._folders(*seen), "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL",
             "--hostname", "student", "--new-session", "--die-with-parent", "--proc", "/proc", "--dev", "/dev",
             "--size", str(256 << 20), "--tmpfs", "/tmp", "--size", str(256 << 20), "--tmpfs", "/home/student",
             "--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]
@@ -171,7 +172,8 @@ class Sandbox:
             said = self._process.stderr.read(2000).decode("utf-8", "replace").strip()
             self.stop()
             raise NoSandbox("The sandbox does not start on this machine. bubblewrap says: "
-                            f"{said or type(error).__name__}. It needs user namespaces: see the teacher's guide") from None
+                            f"{said or type(error).__name__}. It needs user namespaces: see the teacher's "
+                            "guide") from None
         if self.told["seen"]:
             self.stop()
             raise NoSandbox(f"From inside the sandbox one can see {self.told['seen'][0]}: move it out of "

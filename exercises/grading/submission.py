@@ -59,7 +59,7 @@ def read(folder, name):
             raise Invalid(f"{name} is not an ordinary file.")
         if about.st_nlink > 1:
             raise Invalid(f"{name} is a second name of another file (a hard link).")
-        with open(fd, "rb", closefd=False) as file:  # noqa: PTH123
+        with open(fd, "rb", closefd=False) as file:
             data = file.read(LARGEST + 1)
     finally:
         os.close(fd)

@@ -209,7 +209,7 @@ def _over(limits, nested):
     """Which limit the processes of a submission exceed together, or ""."""
     memory = tasks = 0
     mine = {1, os.getpid(), os.getppid()} if not nested else set()
-    for name in os.listdir("/proc"):  # of the namespace: whatever the submission started, and nothing else
+    for name in os.listdir("/proc"):  # noqa: PTH208  (of the namespace: whatever the submission started, nothing else)
         if not name.isdigit() or int(name) in mine:
             continue
         try:
@@ -285,7 +285,7 @@ class Shell:
             exec(compile(transformed(body), f"<%%{name}>", "exec"), self.user_ns)
 
     def magic(self, line):
-        self.run_line_magic(*(line.split(None, 1) + ["", ""])[:2])
+        self.run_line_magic(*[*line.split(None, 1), "", ""][:2])
 
     def system(self, *args, **kwargs):
         """Commands of the shell are not run."""
@@ -420,7 +420,7 @@ def main(fd, hidden):
     limits = read_frame(fd)
     why = stand(limits) if limits.pop("nested", True) else "asked not to"
     write_frame(fd, {"ready": round(time.monotonic() - began, 2), "nested": not why, "why": why, "uid": os.getuid(),
-                     "seen": [path for path in hidden if os.path.lexists(path)],  # noqa: PTH110
+                     "seen": [path for path in hidden if os.path.lexists(path)],
                      "machine": os.uname().machine, "filter": os.uname().machine in MACHINES})
     import gc
 

@@ -27,9 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CHAPTER, SEED = "05_first_vae", "CANARY-seed of a class"
 CANARIES = ("CANARY-teacher", "CANARY-student", "CANARY-book", "CANARY-home", "CANARY-environment", "CANARY-seed",
             "CANARY-toml", "CANARY-result")
+SLOW = "where_the_rate_goes"  # a task with a second of work: left out of the hostile batch, whose limits are short
 CONTROL = "a forger who knows the answers"
 STATUSES = ("graded", "timed out", "crashed", "invalid")
-TIMES = {"submission": 14.0, "cell": 3.0, "hidden": 5.0, "grace": 0.5}
+TIMES = {"submission": 14.0, "cell": 4.0, "hidden": 6.0, "grace": 0.5}
 LIMITS = {"memory": 3 << 29}
 
 
@@ -66,10 +67,9 @@ def edition():
     with Judge(CHAPTER, SEED) as judge:
         about, reference = judge.ask("about"), json.loads(judge.ask("reference"))
         starters = {cell["id"]: cell["source"] for cell in about["cells"]}
-        slow = "05-where-the-rate-goes-"  # a second of work that the attacks do not need
-        empty = mapped(reference, lambda cell: None if cell["id"].startswith(slow) else
-                       {**cell, "source": starters[cell["id"]]})
-        yield {"about": about, "reference": reference, "empty": empty,
+        quick = mapped(reference, lambda cell: None if SLOW.replace("_", "-") in cell["id"] else cell)
+        empty = mapped(quick, lambda cell: {**cell, "source": starters[cell["id"]]})
+        yield {"about": about, "reference": reference, "quick": quick, "empty": empty,
                "payloads": payloads(judge, about, reference)}
 
 
@@ -99,7 +99,7 @@ def payloads(judge, about, reference):
 
 def honest_kinds(edition):
     """Notebooks of people who mean well, as Jupyter, Colab and people's hands leave them: all get full marks."""
-    book = edition["reference"]
+    book = edition["quick"]
 
     def colab(cell):
         name = cell.pop("id")
@@ -267,8 +267,9 @@ def points(result):
     return sum(task["points"] or 0 for task in result["tasks"])
 
 
-def full(edition):
-    return sum(task["points"] for task in edition["about"]["tasks"] if not task["by_hand"])
+def full(edition, without=""):
+    tasks = edition["about"]["tasks"]
+    return sum(task["points"] for task in tasks if not task["by_hand"] and task["name"] != without)
 
 
 def leaks(ran):
@@ -295,8 +296,10 @@ def test_hostile_submissions_earn_no_point(ran):
 
 
 def test_honest_ones_among_them_get_full_marks(ran, edition):
-    got = {kind: (points(ran["results"][kind]), ran["results"][kind]["reason"]) for kind in ran["honest"]}
-    assert {kind: one for kind, one in got.items() if one[0] != full(edition)} == {}
+    """The control, a forger who knows the answers, has a test of its own."""
+    got = {kind: (points(ran["results"][kind]), ran["results"][kind]["reason"]) for kind in ran["honest"]
+           if kind != CONTROL}
+    assert {kind: one for kind, one in got.items() if one[0] != full(edition, SLOW)} == {}
 
 
 def test_nothing_leaks(ran):

@@ -103,7 +103,8 @@ class Sandbox:
         root = os.geteuid() == 0
         seen = ("/course", "/grader/zygote.py") if root else (self.environment, here)
         walls = [
-            *self._folders(*seen), "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL",
+            *self._folders(*seen), "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000",
+            "--cap-drop", "ALL",
             "--hostname", "student", "--new-session", "--die-with-parent", "--proc", "/proc", "--dev", "/dev",
             "--size", str(256 << 20), "--tmpfs", "/tmp", "--size", str(256 << 20), "--tmpfs", "/home/student",
             "--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]

@@ -19,7 +19,7 @@ __all__ = ["Judge", "JudgeEnded"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30  # that one answer may take
-STARTING = 90  # seconds for torch and the edition
+STARTING = 180  # seconds for torch and the edition
 MEMORY = 4 << 30  # bytes more than what it has after its imports
 MOST = 100_000  # numbers and texts in what a submission sends for one task
 NO_ANSWER = "No answer came out of the notebook."

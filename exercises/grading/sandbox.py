@@ -40,7 +40,7 @@ NOBODY = 60577  # who runs the sandbox where the teacher is root: no account has
 LIMITS = {"memory": 3 << 30, "address_space": 6 << 30, "processes": 128, "file": 64 << 20, "cpu": 120,
           "folders": {"/tmp": 256 << 20, "/home/student": 256 << 20, "/dev/shm": 128 << 20}}
 MAX_ANSWER = 4 << 20  # bytes of one message from a submission
-STARTING = 90  # seconds for torch and the library to be imported
+STARTING = 180  # seconds for torch and the library to be imported
 
 
 class NoSandbox(RuntimeError):

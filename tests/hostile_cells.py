@@ -11,7 +11,7 @@ found = []
 for pattern in {patterns!r}:
     for path in glob.glob(pattern, recursive=True) or [pattern]:
         try:
-            found.append(open(path, errors="replace").read()[-2000:])
+            found.append(open(path, errors="replace").read(10 ** 6))
         except OSError as error:
             found.append(type(error).__name__)
 import re

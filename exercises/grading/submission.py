@@ -142,8 +142,9 @@ def plan(found, edition):
     """
     match = _Matcher(edition)
     matched = [(number, source, match(cell, grade, source)) for number, cell, grade, source in found]
-    if not any(own and own["part"] == "answer" for *_, own in matched):
-        others = {cell[:2] for _, cell, _, _ in found if re.match(r"\d\d-.+-answer$", cell)}
+    others = {cell[:2] for _, cell, _, _ in found if re.match(r"\d\d-.+-answer$", cell)}
+    elsewhere = others and edition["chapter"][:2] not in others  # two chapters may ask for one name
+    if elsewhere or not any(own and own["part"] == "answer" for *_, own in matched):
         guess = f" It looks like the one of chapter {int(min(others))}." if others else ""
         raise Invalid(f"This is not the notebook of {edition['chapter']}: none of its answers is in it.{guess}")
     given = {own["task"]: own for own in edition["cells"] if own["part"] in ("given", "show")}

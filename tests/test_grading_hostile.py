@@ -367,7 +367,7 @@ def test_the_same_attempt_succeeds_without_the_sandbox(ran, kind, tmp_path):
 
 def test_forged_data_would_earn_all_points_with_the_nonce_sent_once(ran, edition):
     """So the forgers above fail by their timing and their nonce, and not because their data are wrong."""
-    assert points(ran["results"][CONTROL]) == full(edition)
+    assert points(ran["results"][CONTROL]) == full(edition), ran["results"][CONTROL]["reason"]
 
 
 def test_a_patched_comparison_fools_a_test_inside_the_process(edition):

@@ -392,14 +392,14 @@ def test_speed_and_the_record(ran, edition, tmp_path):
     assert all(points(result) == full(edition) for result in results.values())
     undue = sum(points(ran["results"][kind]) > 0 for kind in ran["hostile"])
     damage = sum(one != two for one, two in zip(ran["before"][:2], ran["after"][:2]))
+    aborted = int(set(ran["results"]) != {*ran["hostile"], *ran["honest"]})
     record = {"hostile_kinds": len(ran["hostile"]), "undue_points": undue, "leaks": len(leaks(ran)) + len(ran["came"]),
-              "damage": damage, "aborted_batches": 0, "submissions_per_minute": round(60 * count / seconds, 1),
+              "damage": damage, "aborted_batches": aborted, "submissions_per_minute": round(60 * count / seconds, 1),
               "submissions": count, "seconds": round(seconds, 1), "hostile_batch_seconds": round(ran["seconds"], 1),
               "chapter": CHAPTER, "jobs": 2, "device": processor(), "cores": os.cpu_count()}
     (ROOT / "_build").mkdir(exist_ok=True)
     (ROOT / "_build" / "grading.json").write_text(json.dumps(record, indent=1) + "\n")
-    assert (record["undue_points"], record["leaks"], record["damage"]) == (0, 0, 0)
-
+    assert (record["undue_points"], record["leaks"], record["damage"], record["aborted_batches"]) == (0, 0, 0, 0)
 
 
 def processor():

@@ -157,8 +157,6 @@ def _submitted(where, chapter, student):
         data = read(where.submitted / student, f"{chapter}.ipynb")
     except Invalid as problem:
         return None, "", str(problem)
-    except OSError as problem:
-        return None, "", f"The file cannot be read: {problem.strerror}."
     return data, digest(data), ""
 
 

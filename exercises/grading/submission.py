@@ -5,6 +5,7 @@ the edition brought (imports, constants, checks) is taken from the edition again
 """
 
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -42,14 +43,16 @@ def read(folder, name):
     """
     try:
         inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        _blame(error)
         raise Invalid("The place of the submission is not a folder.") from None
     try:
         try:
             fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=inside)
         except FileNotFoundError:
             raise Invalid(f"There is no file {name} in the submission.") from None
-        except OSError:
+        except OSError as error:
+            _blame(error)
             raise Invalid(f"{name} cannot be read as a file: it is a link, or closed to readers.") from None
     finally:
         os.close(inside)
@@ -68,6 +71,12 @@ def read(folder, name):
     if not data.strip():
         raise Invalid(f"{name} is empty.")
     return data
+
+
+def _blame(error):
+    """Raise an error again that is the machine's trouble and no fault of the submission."""
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO):
+        raise error
 
 
 def digest(data):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,18 @@ def test_without_nested_namespaces_it_is_slower_and_as_safe(edition, tmp_path):
     assert found["spy"]["status"] == "crashed" and "REPORT True" not in found["spy"]["reason"]
 
 
+def test_a_closed_umask_keeps_no_one_from_the_graded_library(tmp_path):
+    before = os.umask(0o077)
+    try:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "a" / "b" / "c.py").touch()
+    finally:
+        os.umask(before)
+    batch._readable(tmp_path / "a")
+    assert oct((tmp_path / "a" / "b").stat().st_mode & 0o777) == "0o755"
+    assert oct((tmp_path / "a" / "b" / "c.py").stat().st_mode & 0o777) == "0o644"
+
+
 def test_two_runs_do_not_meet(tmp_path):
     handed_in(tmp_path, {"ann": {}})
     where = batch.paths(tmp_path, CHAPTER)
@@ -176,10 +189,12 @@ def test_it_refuses_without_bubblewrap_and_says_what_to_install(tmp_path, monkey
 
 
 def test_it_refuses_where_a_path_that_must_be_hidden_can_be_seen(tmp_path):
-    (tmp_path / "vae_lib").mkdir()
-    (tmp_path / "vae_lib" / "__init__.py").touch()
+    library = tmp_path / "environment" / "vae_lib"
+    shutil.copytree(ROOT / "vae_lib" / "exercises", library / "exercises")
+    (library / "__init__.py").touch()
+    batch._readable(tmp_path / "environment")
     seen = pytest.raises(sandbox.NoSandbox, match="one can see /usr/bin/env")
-    with seen, sandbox.Sandbox(tmp_path, ["/usr/bin/env"]):
+    with seen, sandbox.Sandbox(tmp_path / "environment", ["/usr/bin/env"]):
         pass
 
 

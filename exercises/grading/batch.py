@@ -120,6 +120,7 @@ def grade(folder, chapter, seed, jobs=2, students=None, force=False, progress=Tr
             environment = where.results / ".environment"
             try:
                 judge.ask("prune", target=str(environment / "vae_lib"))
+                _readable(environment)
                 hidden = [ROOT / "exercises", ROOT / "tools", ROOT / "vae_lib", where.folder]
                 with Sandbox(environment, hidden, limits, nested) as sandbox:
                     grader = Grader(judge, about, sandbox, times)
@@ -128,6 +129,12 @@ def grade(folder, chapter, seed, jobs=2, students=None, force=False, progress=Tr
             finally:
                 shutil.rmtree(environment, ignore_errors=True)
     return Results(where.results, chosen)
+
+
+def _readable(folder):
+    """Let every user read a folder: it holds no secret, and the sandbox runs as a user of its own."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
 
 
 def stored(results, student):

@@ -19,8 +19,10 @@ def main(arguments=None):
     evaluate = commands.add_parser("evaluate", help="negative log-likelihood of the test set by importance weighting")
     sample = commands.add_parser("sample", help="draw new images into a PNG file")
 
-    study = commands.add_parser("study", help="the study of chapter 7: train, draw and score; run again, it goes on")
+    study = commands.add_parser("study", help="repeat a study of many trainings; run again, it goes on")
 
+    study.add_argument("study", nargs="?", choices=["generation"], default="generation",
+                       help="generation: seven ways to draw, for chapter 7")
     study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write and go on from")
     train.add_argument("recipe", choices=pretrained.names())
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")

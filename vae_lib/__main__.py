@@ -91,7 +91,6 @@ def _train(options):
 
 def _study(options):
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)  # the networks are small: a second thread brings little, and costs much on a busy machine
     done = generation_study.run(options.out)
     print(f"{len(done['rows'])} rows in {options.out}")
 

@@ -97,7 +97,7 @@ def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
     done = record(file) if file.exists() else {"settings": SETTINGS, "images": N, "trained": [], "rows": []}
     if done["settings"] != SETTINGS:
         raise ValueError(f"{file} is of a study with other settings: give this one another file with --out")
-    extractors = {one: features.load(one) for one in features.NAMES}
+    extractors, threads = {one: features.load(one) for one in features.NAMES}, torch.get_num_threads()
     for name in sets:
         real = {one: real_features(network, name) for one, network in extractors.items()}
         jobs = [("real images", 0)] + [(model, seed) for seed in seeds for model in MODELS]
@@ -108,10 +108,13 @@ def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
                 fakes = {"real: training images": data.binarize(data.load(name).images[:N],
                                                                 torch.Generator().manual_seed(1))}
             else:
+                torch.set_num_threads(1)  # for small networks a second thread brings little, and costs on a busy machine
                 net, history = train(model, name, seed, progress)
+                circumstances = pretrained.circumstances(net.device)
+                torch.set_num_threads(threads)
                 done["trained"].append({
                     "set": name, "model": model, "seed": seed, "seconds": round(history[-1]["seconds"], 1),
-                    "validation": history[-1]["validation"], **pretrained.circumstances(net.device)})
+                    "validation": history[-1]["validation"], **circumstances})
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(1000 + seed)
                     fakes = {way: torch.cat([net.sample(min(1000, N - i), prior=prior) for i in range(0, N, 1000)])

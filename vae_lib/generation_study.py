@@ -108,7 +108,7 @@ def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
                 fakes = {"real: training images": data.binarize(data.load(name).images[:N],
                                                                 torch.Generator().manual_seed(1))}
             else:
-                torch.set_num_threads(1)  # for small networks a second thread brings little, and costs on a busy machine
+                torch.set_num_threads(1)  # a second thread brings small networks little, and costs on a busy machine
                 net, history = train(model, name, seed, progress)
                 circumstances = pretrained.circumstances(net.device)
                 torch.set_num_threads(threads)

@@ -70,7 +70,27 @@ def test_a_stopped_study_goes_on_and_a_whole_one_does_nothing(small, tmp_path, m
     monkeypatch.setattr(generation_study, "train", train)
     assert generation_study.run(tmp_path / "parts.json", **options)["rows"] == whole["rows"]
     monkeypatch.setattr(generation_study, "train", None)  # would fail if it were called
+    monkeypatch.setattr(generation_study, "measure", None)
     assert generation_study.run(tmp_path / "parts.json", **options)["rows"] == whole["rows"]
+
+
+def test_a_study_stopped_while_it_measures_goes_on_from_the_features(small, tmp_path, monkeypatch):
+    options = {"seeds": (0,), "sets": ("mnist",), "progress": False, "say": lambda line: None}
+    whole, measure, calls = generation_study.run(tmp_path / "whole.json", **options), generation_study.measure, []
+
+    def stopped(real, fake):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return measure(real, fake)
+
+    monkeypatch.setattr(generation_study, "measure", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        generation_study.run(tmp_path / "parts.json", **options)
+    assert all("fid" in row for row in generation_study.record(tmp_path / "parts.json")["rows"])
+    monkeypatch.setattr(generation_study, "train", None)
+    assert generation_study.run(tmp_path / "parts.json", **options)["rows"] == whole["rows"]
+    assert len(calls) == 1 + len(whole["rows"])
 
 
 def test_a_record_of_other_settings_is_not_continued(small, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save
 
 from vae_lib import data, features, networks, pretrained, quality, training
 from vae_lib.generation import AggregatePosterior
@@ -31,6 +32,7 @@ def plain_autoencoder(model, x, step=0):
 
 
 MODELS = ("autoencoder", "VAE", "VampPrior")
+REAL = "training images"  # the floor of the study
 
 
 def train(model, name, seed=0, progress=True, **changes):
@@ -92,41 +94,63 @@ def record(file=RECORD):
 
 
 def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
-    """Train, draw and measure what the file does not yet hold; the file is written after each model."""
-    file = Path(file)
+    """Train, draw and measure what the file does not yet hold; the file is written after each model and measurement.
+
+    FID, which takes no time, is measured at once; the other measures, which take longer than the training, follow when
+    all are trained. Until then the features of the draws lie in a folder beside the file.
+    """
+    file, threads = Path(file), torch.get_num_threads()
     done = record(file) if file.exists() else {"settings": SETTINGS, "images": N, "trained": [], "rows": []}
     if done["settings"] != SETTINGS:
         raise ValueError(f"{file} is of a study with other settings: give this one another file with --out")
-    extractors, threads = {one: features.load(one) for one in features.NAMES}, torch.get_num_threads()
-    for name in sets:
-        real = {one: real_features(network, name) for one, network in extractors.items()}
-        jobs = [("real images", 0)] + [(model, seed) for seed in seeds for model in MODELS]
-        for model, seed in jobs:
-            if any((row["set"], row["model"], row["seed"]) == (name, model, seed) for row in done["rows"]):
-                continue
-            if model == "real images":
-                fakes = {"real: training images": data.binarize(data.load(name).images[:N],
-                                                                torch.Generator().manual_seed(1))}
-            else:
-                torch.set_num_threads(1)  # a second thread brings small networks little, and costs on a busy machine
-                net, history = train(model, name, seed, progress)
-                circumstances = pretrained.circumstances(net.device)
-                torch.set_num_threads(threads)
-                done["trained"].append({
-                    "set": name, "model": model, "seed": seed, "seconds": round(history[-1]["seconds"], 1),
-                    "validation": history[-1]["validation"], **circumstances})
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(1000 + seed)
-                    fakes = {way: torch.cat([net.sample(min(1000, N - i), prior=prior) for i in range(0, N, 1000)])
-                             for way, prior in draws(model, net, name, seed).items()}
-            for way, x in fakes.items():
-                for one, network in extractors.items():
-                    found = measure(real[one], features.of(network, x))
-                    done["rows"].append({"set": name, "model": model, "seed": seed, "way": way, "extractor": one} |
-                                        {key: round(value, 5) for key, value in found.items()})
-                    say(f"{name:14s} seed {seed}  {way:24s} {one:17s} " +
-                        "  ".join(f"{key} {value:.3f}" for key, value in found.items()))
-            partial = file.with_name(file.name + ".partial")
-            partial.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
-            partial.replace(file)
+    extractors = {one: features.load(one) for one in features.NAMES}
+    real = {(name, one): real_features(network, name) for name in sets for one, network in extractors.items()}
+    jobs = [(name, model, seed) for seed in seeds for name in sets for model in MODELS]
+    for job in [(name, REAL, 0) for name in sets] + jobs:
+        rows = [row for row in done["rows"] if (row["set"], row["model"], row["seed"]) == job]
+        if rows and (all("kid" in row for row in rows) or _kept(file, *job).exists()):
+            continue
+        name, model, seed = job
+        if model == REAL:
+            fakes = {f"real: {REAL}": data.binarize(data.load(name).images[:N], torch.Generator().manual_seed(1))}
+        else:
+            torch.set_num_threads(1)  # a second thread brings small networks little, and costs on a busy machine
+            net, history = train(model, name, seed, progress)
+            notes = {"set": name, "model": model, "seed": seed, "seconds": round(history[-1]["seconds"], 1),
+                     "validation": history[-1]["validation"], **pretrained.circumstances(net.device)}
+            torch.set_num_threads(threads)
+            kept = [one for one in done["trained"] if (one["set"], one["model"], one["seed"]) != job]
+            done["trained"] = [*kept, notes]
+            fakes = _draw(model, net, name, seed)
+        done["rows"] = [row for row in done["rows"] if row not in rows]
+        found = {(way, one): features.of(network, x) for way, x in fakes.items() for one, network in extractors.items()}
+        for (way, one), fake in found.items():
+            row = {"set": name, "model": model, "seed": seed, "way": way, "extractor": one,
+                   "fid": round(quality.frechet_distance(real[name, one], fake), 5)}
+            done["rows"].append(row)
+            say(f"{name:14s} seed {seed}  {way:24s} {one:17s} FID {row['fid']:.3f}")
+        pretrained.write(_kept(file, *job), save({f"{way}|{one}": fake for (way, one), fake in found.items()}))
+        pretrained.write_json(file, done)
+    for row in sorted(done["rows"], key=lambda row: row["seed"]):
+        if "kid" in row:
+            continue
+        fake = load_file(_kept(file, row["set"], row["model"], row["seed"]))[f"{row['way']}|{row['extractor']}"]
+        row |= {key: round(value, 5) for key, value in measure(real[row["set"], row["extractor"]], fake).items()}
+        say("  ".join(str(value) for value in row.values()))
+        pretrained.write_json(file, done)
     return done
+
+
+def _draw(model, net, name, seed):
+    """`N` images of each way to draw."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1000 + seed)
+        return {way: torch.cat([net.sample(min(1000, N - i), prior=prior) for i in range(0, N, 1000)])
+                for way, prior in draws(model, net, name, seed).items()}
+
+
+def _kept(file, name, model, seed):
+    """Where the features of a model's draws wait for their measures."""
+    folder = file.with_name(file.stem + ".features")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{model}-{seed}.safetensors"

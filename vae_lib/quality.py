@@ -83,7 +83,8 @@ def nearest(queries, candidates, rows=1000):
 def _share_inside(points, others, k, rows):
     """The share of `points` that lie no further from one of `others` than that one's k-th neighbour among `others`."""
     # k + 1, since the nearest of all is the point itself
-    radius = torch.cat([torch.cdist(part, others).topk(k + 1, largest=False).values[:, -1] for part in others.split(rows)])
+    parts = [torch.cdist(part, others).topk(k + 1, dim=1, largest=False).values[:, -1] for part in others.split(rows)]
+    radius = torch.cat(parts)
     inside = [(torch.cdist(part, others) <= radius).any(1) for part in points.split(rows)]
     return torch.cat(inside).double().mean().item()
 

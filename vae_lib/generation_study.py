@@ -1,7 +1,7 @@
 """The study of chapter 7: seven ways to draw new images, from three models of one architecture, each scored alike.
 
-`python -m vae_lib study` repeats it: both data sets, three seeds, two feature networks, 10,000 images a side, pixels
-drawn. What is done is kept in the file, so that a study that was stopped goes on.
+`python -m vae_lib study generation` repeats it: both data sets, three seeds, two feature networks, 10,000 images a side,
+pixels drawn. What is done is kept in a file for each data set, so that a study that was stopped goes on.
 """
 
 import json
@@ -16,14 +16,14 @@ from vae_lib.mixture import GaussianMixture
 from vae_lib.vae import VAE
 from vae_lib.vampprior import VampVAE
 
-__all__ = ["HEADLINE", "MODELS", "RECORD", "SEEDS", "draws", "measure", "real_features", "record", "run", "train"]
+__all__ = ["FOLDER", "HEADLINE", "MODELS", "SEEDS", "draws", "measure", "real_features", "record", "run", "train"]
 
-RECORD = Path(__file__).parent / "studies" / "generation.json"
+FOLDER = Path(__file__).parent / "studies"
 HEADLINE = "features-classes"  # named before anything was measured; the other extractor stands beside it
 SEEDS = (0, 1, 2)
 N = 10_000  # images a side
 SETTINGS = {"z_dim": 20, "hidden": [256], "activation": "silu", "pseudo_inputs": 200, "components": 30, "codes": 10_000,
-            "epochs": 10, "batch_size": 256, "lr": 4e-3, "warmup_steps": 300, "decay": True}
+            "epochs": 5, "batch_size": 256, "lr": 4e-3, "warmup_steps": 300, "decay": True}
 
 
 def plain_autoencoder(model, x, step=0):
@@ -88,45 +88,43 @@ def measure(real, fake):
             "precision": precision, "recall": recall}
 
 
-def record(file=RECORD):
-    """The recorded study: a dict with `settings`, `circumstances`, `trained` and `rows`."""
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+def record(name, folder=FOLDER):
+    """The recorded study of a data set: a dict with `settings`, `images`, `trained` and `rows`."""
+    return json.loads(_file(name, folder).read_text(encoding="utf-8"))
 
 
-def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
-    """Train, draw and measure what the file does not yet hold; the file is written after each model and measurement.
+def run(name, folder=FOLDER, seeds=SEEDS, progress=True, say=print):
+    """Train, draw and measure what the file of a data set does not yet hold; it is written after each step.
 
     FID, which takes no time, is measured at once; the other measures, which take longer than the training, follow when
-    all are trained. Until then the features of the draws lie in a folder beside the file.
+    all are trained. Until then the features of the draws lie beside the file.
     """
-    file, threads = Path(file), torch.get_num_threads()
-    done = record(file) if file.exists() else {"settings": SETTINGS, "images": N, "trained": [], "rows": []}
+    file, threads = _file(name, folder), torch.get_num_threads()
+    done = record(name, folder) if file.exists() else {"settings": SETTINGS, "images": N, "trained": [], "rows": []}
     if done["settings"] != SETTINGS:
-        raise ValueError(f"{file} is of a study with other settings: give this one another file with --out")
+        raise ValueError(f"{file} is of a study with other settings: give this one another folder with --out")
     extractors = {one: features.load(one) for one in features.NAMES}
-    real = {(name, one): real_features(network, name) for name in sets for one, network in extractors.items()}
-    jobs = [(name, model, seed) for seed in seeds for name in sets for model in MODELS]
-    for job in [(name, REAL, 0) for name in sets] + jobs:
-        rows = [row for row in done["rows"] if (row["set"], row["model"], row["seed"]) == job]
+    real = {one: real_features(network, name) for one, network in extractors.items()}
+    for job in [(REAL, 0), *((model, seed) for seed in seeds for model in MODELS)]:
+        rows = [row for row in done["rows"] if (row["model"], row["seed"]) == job]
         if rows and (all("kid" in row for row in rows) or _kept(file, *job).exists()):
             continue
-        name, model, seed = job
+        model, seed = job
         if model == REAL:
             fakes = {f"real: {REAL}": data.binarize(data.load(name).images[:N], torch.Generator().manual_seed(1))}
         else:
             torch.set_num_threads(1)  # a second thread brings small networks little, and costs on a busy machine
             net, history = train(model, name, seed, progress)
-            notes = {"set": name, "model": model, "seed": seed, "seconds": round(history[-1]["seconds"], 1),
+            notes = {"model": model, "seed": seed, "seconds": round(history[-1]["seconds"], 1),
                      "validation": history[-1]["validation"], **pretrained.circumstances(net.device)}
             torch.set_num_threads(threads)
-            kept = [one for one in done["trained"] if (one["set"], one["model"], one["seed"]) != job]
-            done["trained"] = [*kept, notes]
+            done["trained"] = [*(one for one in done["trained"] if (one["model"], one["seed"]) != job), notes]
             fakes = _draw(model, net, name, seed)
         done["rows"] = [row for row in done["rows"] if row not in rows]
         found = {(way, one): features.of(network, x) for way, x in fakes.items() for one, network in extractors.items()}
         for (way, one), fake in found.items():
-            row = {"set": name, "model": model, "seed": seed, "way": way, "extractor": one,
-                   "fid": round(quality.frechet_distance(real[name, one], fake), 5)}
+            row = {"model": model, "seed": seed, "way": way, "extractor": one,
+                   "fid": round(quality.frechet_distance(real[one], fake), 5)}
             done["rows"].append(row)
             say(f"{name:14s} seed {seed}  {way:24s} {one:17s} FID {row['fid']:.3f}")
         pretrained.write(_kept(file, *job), save({f"{way}|{one}": fake for (way, one), fake in found.items()}))
@@ -134,11 +132,15 @@ def run(file=RECORD, seeds=SEEDS, sets=data.SETS, progress=True, say=print):
     for row in sorted(done["rows"], key=lambda row: row["seed"]):
         if "kid" in row:
             continue
-        fake = load_file(_kept(file, row["set"], row["model"], row["seed"]))[f"{row['way']}|{row['extractor']}"]
-        row |= {key: round(value, 5) for key, value in measure(real[row["set"], row["extractor"]], fake).items()}
-        say("  ".join(str(value) for value in row.values()))
+        fake = load_file(_kept(file, row["model"], row["seed"]))[f"{row['way']}|{row['extractor']}"]
+        row |= {key: round(value, 5) for key, value in measure(real[row["extractor"]], fake).items()}
+        say(f"{name:14s} " + "  ".join(str(value) for value in row.values()))
         pretrained.write_json(file, done)
     return done
+
+
+def _file(name, folder):
+    return Path(folder) / f"generation-{name}.json"
 
 
 def _draw(model, net, name, seed):
@@ -149,8 +151,6 @@ def _draw(model, net, name, seed):
                 for way, prior in draws(model, net, name, seed).items()}
 
 
-def _kept(file, name, model, seed):
+def _kept(file, model, seed):
     """Where the features of a model's draws wait for their measures."""
-    folder = file.with_name(file.stem + ".features")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}-{model}-{seed}.safetensors"
+    return file.with_name(f"{file.stem}-{model}-{seed}.safetensors")

@@ -22,7 +22,7 @@ def main(arguments=None):
     study = commands.add_parser("study", help="repeat a study of many trainings; run again, it goes on")
 
     study.add_argument("study", nargs="?", choices=["generation"], default="generation",
-                       help="generation: seven ways to draw, for chapter 7")
+                       help="generation: eight ways to draw, for chapter 7")
     study.add_argument("--out", type=Path, default=Path("runs/generation"), help="folder to write and go on from")
     study.add_argument("--set", choices=data.SETS, help="one data set only; two may run side by side")
     train.add_argument("recipe", choices=pretrained.names())

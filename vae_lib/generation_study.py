@@ -1,4 +1,4 @@
-"""The study of chapter 7: seven ways to draw new images, from three models of one architecture, each scored alike.
+"""The study of chapter 7: eight ways to draw new images, from three models of one architecture, each scored alike.
 
 `python -m vae_lib study generation` repeats it: both data sets, three seeds, two feature networks, 10,000 images a
 side, pixels drawn. What is done is kept in a file for each data set, so that a study that was stopped goes on.

@@ -23,6 +23,14 @@ def small(tiny_data, monkeypatch):
     monkeypatch.setattr(features, "load", networks.__getitem__)
 
 
+@pytest.fixture
+def folders(tmp_path):
+    found = {name: tmp_path / name for name in ("whole", "parts")}
+    for folder in found.values():
+        folder.mkdir()
+    return found
+
+
 def test_all_three_models_have_the_same_networks_and_start(small):
     nets = {model: generation_study.train(model, "mnist", 0, False, lr=1e-12)[0] for model in generation_study.MODELS}
     start = nets["VAE"].encoder.state_dict() | nets["VAE"].decoder.state_dict()
@@ -53,9 +61,9 @@ def test_what_is_drawn_from_each_model(small):
     assert found == WAYS - {"real: training images"}
 
 
-def test_a_stopped_study_goes_on_and_a_whole_one_does_nothing(small, tmp_path, monkeypatch):
-    options = {"seeds": (0,), "sets": ("mnist",), "progress": False, "say": lambda line: None}
-    whole = generation_study.run(tmp_path / "whole.json", **options)
+def test_a_stopped_study_goes_on_and_a_whole_one_does_nothing(small, folders, monkeypatch):
+    options = {"seeds": (0,), "progress": False, "say": lambda line: None}
+    whole = generation_study.run("mnist", folders["whole"], **options)
     assert {row["way"] for row in whole["rows"]} == WAYS and len(whole["rows"]) == 2 * len(WAYS)
     train = generation_study.train
 
@@ -66,39 +74,58 @@ def test_a_stopped_study_goes_on_and_a_whole_one_does_nothing(small, tmp_path, m
 
     monkeypatch.setattr(generation_study, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
-        generation_study.run(tmp_path / "parts.json", **options)
+        generation_study.run("mnist", folders["parts"], **options)
     monkeypatch.setattr(generation_study, "train", train)
-    assert generation_study.run(tmp_path / "parts.json", **options)["rows"] == whole["rows"]
+    assert generation_study.run("mnist", folders["parts"], **options)["rows"] == whole["rows"]
     monkeypatch.setattr(generation_study, "train", None)  # would fail if it were called
-    assert generation_study.run(tmp_path / "parts.json", **options)["rows"] == whole["rows"]
+    monkeypatch.setattr(generation_study, "measure", None)
+    assert generation_study.run("mnist", folders["parts"], **options)["rows"] == whole["rows"]
 
 
-def test_a_record_of_other_settings_is_not_continued(small, tmp_path, monkeypatch):
-    generation_study.run(tmp_path / "one.json", (0,), ("mnist",), False, lambda line: None)
-    monkeypatch.setattr(generation_study, "SETTINGS", generation_study.SETTINGS | {"epochs": 2})
+def test_a_study_stopped_while_it_measures_goes_on_from_the_features(small, folders, monkeypatch):
+    options = {"seeds": (0,), "progress": False, "say": lambda line: None}
+    whole, measure, calls = generation_study.run("mnist", folders["whole"], **options), generation_study.measure, []
+
+    def stopped(real, fake):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return measure(real, fake)
+
+    monkeypatch.setattr(generation_study, "measure", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        generation_study.run("mnist", folders["parts"], **options)
+    assert all("fid" in row for row in generation_study.record("mnist", folders["parts"])["rows"])
+    monkeypatch.setattr(generation_study, "train", None)
+    assert generation_study.run("mnist", folders["parts"], **options)["rows"] == whole["rows"]
+    assert len(calls) == 1 + len(whole["rows"])
+
+
+def test_a_record_of_other_settings_is_not_continued(small, folders, monkeypatch):
+    generation_study.run("mnist", folders["whole"], (0,), False, lambda line: None)
+    monkeypatch.setattr(generation_study, "SETTINGS", generation_study.SETTINGS | {"epochs": 3})
     with pytest.raises(ValueError, match="other settings"):
-        generation_study.run(tmp_path / "one.json")
+        generation_study.run("mnist", folders["whole"])
 
 
 # What is committed
 
-def test_the_record_is_whole():
-    record = generation_study.record()
+@pytest.mark.parametrize("name", data.SETS)
+def test_the_record_is_whole(name):
+    record = generation_study.record(name)
     assert record["settings"] == generation_study.SETTINGS and record["images"] == generation_study.N
-    keys = [(row["set"], row["way"], row["seed"], row["extractor"]) for row in record["rows"]]
     seeds = {way: (0,) if way.startswith("real") else generation_study.SEEDS for way in WAYS}
-    expected = [(name, way, seed, one) for name, way, one in itertools.product(data.SETS, WAYS, features.NAMES)
-                for seed in seeds[way]]
-    assert sorted(keys) == sorted(expected)
-    assert len(record["trained"]) == len(data.SETS) * len(generation_study.MODELS) * len(generation_study.SEEDS)
+    expected = [(way, seed, one) for way, one in itertools.product(WAYS, features.NAMES) for seed in seeds[way]]
+    assert sorted((row["way"], row["seed"], row["extractor"]) for row in record["rows"]) == sorted(expected)
+    assert len(record["trained"]) == len(generation_study.MODELS) * len(generation_study.SEEDS)
     for row in record["rows"]:
         assert row["fid"] >= 0 and 0 <= row["precision"] <= 1 and 0 <= row["recall"] <= 1
 
 
 @pytest.mark.parametrize("extractor", features.NAMES)
 def test_the_recorded_floor_is_measured_again(extractor):
-    row, = (row for row in generation_study.record()["rows"] if row["extractor"] == extractor
-            and row["set"] == "mnist" and row["way"].startswith("real"))
+    row, = (row for row in generation_study.record("mnist")["rows"]
+            if row["extractor"] == extractor and row["way"].startswith("real"))
     network = features.load(extractor)
     real, fake = (generation_study.real_features(network, "mnist", split) for split in ("test", "train"))
     # kernels of another processor round the features anew

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from vae_lib import distributed, generation_study, pretrained
+from vae_lib import data, distributed, generation_study, pretrained
 from vae_lib.training import best_device
 
 
@@ -19,9 +19,12 @@ def main(arguments=None):
     evaluate = commands.add_parser("evaluate", help="negative log-likelihood of the test set by importance weighting")
     sample = commands.add_parser("sample", help="draw new images into a PNG file")
 
-    study = commands.add_parser("study", help="the study of chapter 7: train, draw and score; run again, it goes on")
+    study = commands.add_parser("study", help="repeat a study of many trainings; run again, it goes on")
 
-    study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write and go on from")
+    study.add_argument("study", nargs="?", choices=["generation"], default="generation",
+                       help="generation: eight ways to draw, for chapter 7")
+    study.add_argument("--out", type=Path, default=Path("runs/generation"), help="folder to write and go on from")
+    study.add_argument("--set", choices=data.SETS, help="one data set only; two may run side by side")
     train.add_argument("recipe", choices=pretrained.names())
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
@@ -88,10 +91,10 @@ def _train(options):
 
 
 def _study(options):
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)  # the networks are small: a second thread brings little, and costs much on a busy machine
-    done = generation_study.run(options.out)
-    print(f"{len(done['rows'])} rows in {options.out}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in [options.set] if options.set else data.SETS:
+        done = generation_study.run(name, options.out)
+        print(f"{len(done['rows'])} rows of {name} in {options.out}")
 
 
 def _evaluate(options):

@@ -26,7 +26,7 @@ from vae_lib.residual import ResidualDecoder, ResidualEncoder
 from vae_lib.vae import VAE
 
 __all__ = ["WEIGHTS", "Unfinished", "build", "circumstances", "evaluate", "fixed_subset", "load", "names",
-           "provenance", "recipe", "recorded_nll", "train"]
+           "provenance", "recipe", "recorded_nll", "train", "write", "write_json"]
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
@@ -128,8 +128,8 @@ def train(name, folder, resume=False, device=None, progress=True, **changes):
     kept = torch.float16 if spec.get("half") else torch.float32
     raw = save({key: value.contiguous().cpu().to(kept) for key, value in model.state_dict().items()}, {"recipe": name})
     notes["sha256"] = hashlib.sha256(raw).hexdigest()
-    _write(folder / f"{name}.safetensors", raw)
-    _write_json(folder / f"{name}.json", notes)
+    write(folder / f"{name}.safetensors", raw)
+    write_json(folder / f"{name}.json", notes)
     checkpoint.unlink()
     return model, notes
 
@@ -184,8 +184,8 @@ def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=No
             "evaluation_seconds": round(time.perf_counter() - began), "sha256": provenance(name, folder)["sha256"],
             "binarisation": "one draw of all 10,000 images, seed 0", **circumstances(model.device),
         }
-        _write(folder / f"{name}.nll.safetensors", save({"nll": values.float()}, {"sha256": result["sha256"]}))
-        _write_json(folder / f"{name}.json", provenance(name, folder) | {"test": result})
+        write(folder / f"{name}.nll.safetensors", save({"nll": values.float()}, {"sha256": result["sha256"]}))
+        write_json(folder / f"{name}.json", provenance(name, folder) | {"test": result})
     return result
 
 
@@ -222,12 +222,13 @@ def _commit():
         return os.environ.get("VAE_LIB_COMMIT", "unknown")  # a copy of the files without git may be told
 
 
-def _write(path, raw):
+def write(path, raw):
     """Write the whole file, or leave the old one."""
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(raw)
     partial.replace(path)
 
 
-def _write_json(path, content):
-    _write(path, (json.dumps(content, indent=1) + "\n").encode())
+def write_json(path, content):
+    """Write `content` as JSON: the whole file, or leave the old one."""
+    write(path, (json.dumps(content, indent=1) + "\n").encode())

@@ -1,4 +1,4 @@
-"""A detector for use: a Gaussian VAE of normal images, a score, and a threshold that keeps a false-alarm rate (chapter 9).
+"""A detector for use (chapter 9): a Gaussian VAE of normal images, a score, a threshold that keeps a false-alarm rate.
 
 It follows scikit-learn's conventions, and so its signs: `score_samples` is higher for what is more normal, where the
 scores of `anomaly` are higher for what is more anomalous.

@@ -1,4 +1,4 @@
-"""The command line: python -m vae_lib recipes | train | evaluate | sample | fit | detect."""
+"""The command line: python -m vae_lib recipes | train | evaluate | sample | fit | detect | study."""
 
 import argparse
 import csv
@@ -38,10 +38,15 @@ def main(arguments=None):
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--means", action="store_true", help="show E[x|z] instead of drawing the pixels")
     sample.add_argument("--out", type=Path, default=Path("samples.png"))
+    study = commands.add_parser("study", help="repeat a study of many trainings, whose results a chapter loads")
+    study.add_argument("study", choices=["one_class"])
+    study.add_argument("--out", type=Path, default=Path("runs/one_class"), help="folder of the scores, kept in parts")
+    study.add_argument("--seconds", type=_count, help="begin no part later; the same command goes on")
+    study.add_argument("--workers", type=_count, default=2, help="processes, of one thread each (default: 2)")
     for command in (fit, detect):
         command.add_argument("folder", type=Path, help="folder of images, of one size, grey or RGB")
     fit.add_argument("--out", type=Path, default=Path("detector.safetensors"))
-    fit.add_argument("--epochs", type=_count, default=30)
+    fit.add_argument("--epochs", type=_count, default=15)
     fit.add_argument("--rate", type=float, default=0.05, help="false-alarm rate of the threshold (default: 0.05)")
     detect.add_argument("--model", type=Path, default=Path("detector.safetensors"), help="the detector, from fit")
     detect.add_argument("--out", type=Path, default=Path("scores.csv"))
@@ -154,6 +159,17 @@ def _detect(options):
           f"{len(skipped)} skipped; table in {options.out}")
     if not scored:
         raise ValueError(f"no file in {options.folder} could be scored")
+
+
+def _study(options):
+    from vae_lib import one_class
+
+    if one_class.run(options.out, options.workers, options.seconds):
+        one_class.summarise(options.out)
+        for name in one_class.data.SETS:
+            print(f"{name}: mean AUROC {one_class.mean(name)[0]:.4f} ({one_class.HEADLINE})")
+    else:
+        print("not all parts are done: the same command goes on")
 
 
 def _name(skipped, most=20):

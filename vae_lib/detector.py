@@ -58,7 +58,7 @@ class Detector(OutlierMixin, BaseEstimator):
         (3,)
     """
 
-    def __init__(self, measure="reconstruction_error", false_alarm_rate=0.05, z_dim=32, hidden=(256,), epochs=30,
+    def __init__(self, measure="reconstruction_error", false_alarm_rate=0.05, z_dim=16, hidden=(256,), epochs=15,
                  batch_size=128, lr=2e-3, validation_share=0.1, random_state=0, device=None, progress=False):
         self.measure = measure
         self.false_alarm_rate = false_alarm_rate
@@ -183,6 +183,8 @@ class Detector(OutlierMixin, BaseEstimator):
             torch.manual_seed(seed)
             model = VAE(networks.MLPEncoder(shape, self.z_dim, hidden, "relu"),
                         networks.MLPDecoder(shape, self.z_dim, hidden[::-1], "relu"), Gaussian("learned"))
+        with torch.no_grad():
+            model.likelihood.log_sigma.fill_(-1.0)  # 1/e of the pixels' spread: nearer to where σ ends than 1
         model.check_values = False  # _rows has looked
         return model
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
-__all__ = ["PackedDecoder", "pack", "round_rows", "run", "unpack"]
+__all__ = ["PackedDecoder", "pack", "round_all", "round_rows", "run", "unpack", "unpack_layers"]
 
 NAMES = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.SiLU: "silu", nn.GELU: "gelu"}
 FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "silu": nn.functional.silu, "gelu": nn.functional.gelu,
@@ -70,7 +70,7 @@ def pack(model, limit=3.0, max_error=0.02):
     if difference > 1e-3:
         raise ValueError("the decoder does something beyond its linear layers and activations "
                          f"(a pixel differs by {difference:.3f}): build it as one nn.Sequential")
-    raw = b"".join(_round_all(layers, z))
+    raw = b"".join(round_all(layers, z))
     shapes = [{"rows": len(weight), "cols": weight.shape[1], "activation": name} for weight, _, name in layers]
     result = PackedDecoder(raw, shapes, tuple(model.x_shape[1:]), 0.0)
     error = _largest(run(unpack(result), z), exact)
@@ -82,12 +82,17 @@ def pack(model, limit=3.0, max_error=0.02):
 
 def unpack(packed):
     """The rounded layers [(weight `(rows, cols)`, bias `(rows,)`, activation), ...] as float32 arrays."""
+    return unpack_layers(packed.weights, packed.layers)
+
+
+def unpack_layers(raw, shapes):
+    """The same from the bytes and the shapes `{"rows", "cols", "activation"}` of any layers."""
     layers, at = [], 0
-    for layer in packed.layers:
+    for layer in shapes:
         rows, cols = layer["rows"], layer["cols"]
-        q = np.frombuffer(packed.weights, np.int8, rows * cols, at).reshape(rows, cols)
-        scale = np.frombuffer(packed.weights, "<f4", rows, at + rows * cols)
-        bias = np.frombuffer(packed.weights, "<f4", rows, at + rows * cols + 4 * rows)
+        q = np.frombuffer(raw, np.int8, rows * cols, at).reshape(rows, cols)
+        scale = np.frombuffer(raw, "<f4", rows, at + rows * cols)
+        bias = np.frombuffer(raw, "<f4", rows, at + rows * cols + 4 * rows)
         layers.append((q * scale[:, None], bias, layer["activation"]))
         at += rows * cols + 8 * rows
     return layers
@@ -146,7 +151,7 @@ def _output(model):
                      f"got {likelihood}")
 
 
-def _round_all(layers, z):
+def round_all(layers, z):
     """The bytes of each layer, rounded for the inputs that the rounded layers before it give at codes `z`."""
     for weight, bias, name in layers:
         q, scale = round_rows(weight, z.numpy())

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from vae_lib import anomaly, data, one_class
+from vae_lib.__main__ import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*normal images cannot set a threshold:UserWarning")  # little data
 
@@ -108,6 +110,16 @@ def test_time_that_is_over_begins_no_part(small, tmp_path, monkeypatch):
     monkeypatch.setattr(one_class, "ProcessPoolExecutor", InThisProcess)
     assert not one_class.run(tmp_path, workers=1, seconds=1e-9, progress=lambda _: None)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("done", "words"), [(False, "the same command goes on"), (True, "mnist: mean AUROC 0.")])
+def test_the_command_line_runs_the_study_and_says_how_far_it_is(monkeypatch, capsys, done, words):
+    asked = []
+    monkeypatch.setattr(one_class, "run", lambda *words: asked.append(words) or done)
+    monkeypatch.setattr(one_class, "summarise", lambda folder: asked.append(folder))
+    main(["study", "one_class", "--out", "somewhere", "--seconds", "7", "--workers", "3"])
+    assert asked == [(Path("somewhere"), 3, 7), *([Path("somewhere")] if done else [])]
+    assert words in capsys.readouterr().out
 
 
 # What is committed

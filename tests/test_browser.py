@@ -341,6 +341,40 @@ def test_elbo_gap_follows_its_controls(contexts, address):
             page.close()
 
 
+def test_fault_map_follows_brush_and_keys(contexts, address):
+    for name in live_pages("fm-paper"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".fm")
+            figure.scroll_into_view_if_needed()
+            page.wait_for_function("() => document.querySelector('.fm-verdict').innerText.includes('threshold')")
+            seen = [figure.locator(".fm-verdict").inner_text()]
+
+            def changed(seen=seen, page=page, figure=figure):
+                page.wait_for_function("text => document.querySelector('.fm-verdict').innerText !== text", arg=seen[-1])
+                seen.append(figure.locator(".fm-verdict").inner_text())
+
+            box = figure.locator(".fm-paper").bounding_box()
+            page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
+            page.mouse.down()
+            page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"])
+            page.mouse.up()
+            changed()
+            figure.get_by_role("button", name="as it was").click()
+            changed()
+            assert seen[2] == seen[0], f"{name} ({view}): a garment made whole scores as before"
+            figure.get_by_role("button", name="scratch").click()
+            figure.locator(".fm-paper").focus()
+            for key in ("ArrowDown", "Space"):
+                page.keyboard.press(key)
+            changed()
+            figure.get_by_role("button", name="empty").click()
+            changed()
+            page.close()
+
+
 # ---------------------------------------------------------------- importance sampling
 
 

@@ -30,7 +30,8 @@ def test_every_claim_is_well_formed(name):
     assert claim.relation != "within" or claim.tolerance > 0, "nothing measured is ever exactly this"
     assert re.fullmatch(r"\d\d_[a-z_]+", claim.chapter)
     assert claim.statement[0].isupper() and not claim.statement.endswith(".")
-    assert (claim.evidence == "live") == (claim.recipe == ""), "weights come from a recipe, live numbers do not"
+    made_by = [name for name in (claim.recipe, claim.study) if name]
+    assert len(made_by) == (claim.evidence != "live"), "a number that is not live has one recipe or study that made it"
     assert not claim.recipe or claim.recipe in pretrained.names()
     assert claim.published is None or claim.source, "a published figure has a source"
 

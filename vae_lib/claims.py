@@ -29,7 +29,7 @@ class Claim:
     relation, value, tolerance: what is expected of the measured number: "at most" or "at least" `value`
         (with `tolerance` to spare), or "within" `tolerance` of it.
     evidence: "live" (measured by the chapter's own cells), "recomputed" (from committed weights, in the
-        chapter) or "recorded" (by the recipe that made the weights).
+        chapter) or "recorded" (by the recipe that made the weights, or by a study).
     source: a key of the bibliography, or "" for a claim of our own; published: its figure, if it has one.
     """
 
@@ -48,6 +48,7 @@ class Claim:
     k: int | None = None
     seeds: tuple = (0,)
     recipe: str = ""
+    study: str = ""
 
     @property
     def expected(self):

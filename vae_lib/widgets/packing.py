@@ -13,7 +13,8 @@ from torch import nn
 
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
-__all__ = ["PackedDecoder", "PackedNetwork", "pack", "pack_network", "round_rows", "run", "unpack"]
+__all__ = ["PackedDecoder", "PackedNetwork", "pack", "pack_layers", "pack_network", "round_rows", "run", "stack",
+           "unpack", "unpack_layers"]
 
 NAMES = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.SiLU: "silu", nn.GELU: "gelu"}
 FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "silu": nn.functional.silu, "gelu": nn.functional.gelu,
@@ -61,12 +62,17 @@ def pack_network(module, inputs, outputs=None, last="linear"):
     Raises
         TypeError: the network has a layer that is neither linear nor a known activation.
     """
-    layers = _stack(module)
+    layers = stack(module, outputs)
     weight, bias, name = layers[-1]
-    layers[-1] = (weight[:outputs], bias[:outputs], last if name == "linear" else name)
+    layers[-1] = (weight, bias, last if name == "linear" else name)
+    return pack_layers(layers, inputs)
+
+
+def pack_layers(layers, inputs):
+    """Pack layers [(weight `(rows, cols)`, bias `(rows,)`, activation), ...], as `stack` gives them."""
     inputs = inputs.detach().cpu().float()
     packed = _packed(layers, inputs)
-    return PackedNetwork(*packed, _largest(run(_unpack(*packed), inputs), run(layers, inputs)))
+    return PackedNetwork(*packed, _largest(run(unpack_layers(*packed), inputs), run(layers, inputs)))
 
 
 def pack(model, limit=3.0, max_error=0.02):
@@ -95,7 +101,7 @@ def pack(model, limit=3.0, max_error=0.02):
         raise ValueError("the decoder does something beyond its linear layers and activations "
                          f"(a pixel differs by {difference:.3f}): build it as one nn.Sequential")
     raw, shapes = _packed(layers, z)
-    error = _largest(run(_unpack(raw, shapes), z), exact)
+    error = _largest(run(unpack_layers(raw, shapes), z), exact)
     if error > max_error:
         raise ValueError(f"8-bit weights change a pixel by {error:.3f}, more than {max_error:g}: the weights of a row "
                          "differ too much in size; train with weight decay, or pass a larger max_error")
@@ -104,10 +110,11 @@ def pack(model, limit=3.0, max_error=0.02):
 
 def unpack(packed):
     """The rounded layers [(weight `(rows, cols)`, bias `(rows,)`, activation), ...] as float32 arrays."""
-    return _unpack(packed.weights, packed.layers)
+    return unpack_layers(packed.weights, packed.layers)
 
 
-def _unpack(raw, shapes):
+def unpack_layers(raw, shapes):
+    """The same from the bytes and the shapes `{"rows", "cols", "activation"}`."""
     layers, at = [], 0
     for layer in shapes:
         rows, cols = layer["rows"], layer["cols"]
@@ -128,7 +135,7 @@ def run(layers, z):
 
 def _layers(model):
     """[(weight, bias, activation), ...] of the decoder; the last activation gives pixels in [0, 1]."""
-    layers = _stack(model.decoder)
+    layers = stack(model.decoder)
     weight, bias, name = layers[-1]
     if name == "linear":
         layers[-1] = (weight, bias, _output(model))
@@ -137,8 +144,13 @@ def _layers(model):
     return layers
 
 
-def _stack(network):
-    """[(weight, bias, activation), ...] of a fully connected network."""
+def stack(network, outputs=None):
+    """[(weight, bias, activation), ...] of a fully connected network.
+
+    outputs: keep so many of the last layer's rows, from the first; all if not given.
+    Raises
+        TypeError: the network has a layer that is neither linear nor a known activation.
+    """
     layers = []
     for module in _flat(network):
         if isinstance(module, nn.Linear):
@@ -154,6 +166,7 @@ def _stack(network):
                             f"got {module}")
     if not layers:
         raise TypeError("the network has no nn.Linear layer")
+    layers[-1][:2] = (part[:outputs] for part in layers[-1][:2])
     return [tuple(layer) for layer in layers]
 
 

@@ -11,7 +11,7 @@ import torch
 from vae_lib import data, distributed, image_folder, pretrained
 from vae_lib.training import best_device
 
-STUDIES = {"generation": "eight ways to draw, for chapter 7", "one_class": "each class as the normal one, for chapter 9"}
+STUDIES = {"generation": "eight ways to draw (chapter 7)", "one_class": "each class as the normal one (chapter 9)"}
 
 
 def main(arguments=None):
@@ -44,7 +44,7 @@ def main(arguments=None):
     study.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to and go on from")
     study.add_argument("--set", choices=data.SETS, help="generation: one data set only; two may run side by side")
     study.add_argument("--seconds", type=_count, help="one_class: begin no part later; the same command goes on")
-    study.add_argument("--workers", type=_count, default=2, help="one_class: processes, of one thread each (default: 2)")
+    study.add_argument("--workers", type=_count, default=2, help="one_class: processes of one thread (default: 2)")
     for command in (fit, detect):
         command.add_argument("folder", type=Path, help="folder of images, of one size, grey or RGB")
     fit.add_argument("--out", type=Path, default=Path("detector.safetensors"))

@@ -73,7 +73,7 @@ def path(z0, z1, t):
     weights = torch.tensor([1.0 - t, t])
     covariance = torch.tensor([[1.0, CORR], [CORR, 1.0]])
     spread = (weights @ covariance @ weights).sqrt()
-    return torch.einsum("k,knd->nd", weights, torch.stack([z0, z1])) / spread
+    return torch.einsum("k,kbj->bj", weights, torch.stack([z0, z1])) / spread
 
 # %% right: from the length of the difference
 def path(z0, z1, t):

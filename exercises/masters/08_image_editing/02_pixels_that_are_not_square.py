@@ -123,6 +123,17 @@ def lean_and_width(ink):
 #- TALL**2 / 12
 #+ WIDE**2 / 12
 
+# %% wrong: measured in pixels
+# hint: You measure in pixels, as the chapter does. Here ξ and η are places on paper: a column is not as wide as a row is tall.
+#- xi = WIDE * torch.arange
+#+ xi = 1.0 * torch.arange
+#- eta = TALL * torch.arange
+#+ eta = 1.0 * torch.arange
+#- + WIDE**2 / 12
+#+ + 1 / 12
+#- + TALL**2 / 12
+#+ + 1 / 12
+
 # %% wrong: a pixel taken for a point
 # hint: The pixel's own variance is missing: you put all of its ink into its middle, and a bar of one column has no width.
 #-  + WIDE**2 / 12

@@ -21,8 +21,8 @@ images have 1. The edits were:
 - `"random"`: a random direction of the code, as long as the attribute vector;
 - `"shear"`: no model; each row of the decoded image is pushed sideways, such that the image's slant changes by what is asked.
 
-Which is which? And how far from real do the images of edit **{{LETTER}}** look where its slant has *moved* by **{{MOVED}}** standard deviations? Give
-that distance, to 0.04. Fill in `reading`.
+Which is which? And how far from real do the images of edit **{{LETTER}}** look where its slant has *moved* by **{{MOVED}}** (in standard
+deviations)? Give that distance, to 0.04. Fill in `reading`.
 """
 
 # %% draws
@@ -65,7 +65,7 @@ for (letter, values), color in zip(runs.items(), plots.COLORS.values()):
     for ax, part in zip(axes, zip(*values)):
         ax.plot({{steps}}, part, ".-", color=color)
         ax.annotate(letter, (3, part[-1]), (6, -4), textcoords="offset points", color=color)
-axes[0].set(ylabel="slant moved\n(standard deviations)", yticks=range(-3, 4))
+axes[0].set(ylabel="slant moved\n(standard deviations)", yticks=range(-3, 4), xlim=(-3.3, 3.5))
 axes[1].set(ylabel="read as before (share)")
 axes[2].set(ylabel="distance (real = 1)", xlabel="asked for (standard deviations)")
 for ax in axes:

@@ -1,4 +1,4 @@
-# title: Ninety-seven per cent
+# title: A report on an editor
 # chapter: 08_image_editing
 # goal: judge an edit's score as a careful reviewer does
 # kind: open
@@ -14,9 +14,9 @@ r"""
 A report describes an editor for portraits:
 
 > We add {{what}} through the code of a VAE. The direction is the weight vector of a logistic classifier on the codes, and the same classifier
-> reads {{hits}} % of the edited codes as successful. All else stays as it is: outside of the mask, where the pixels of the original are put back, the
-> mean squared error of the whole image is {{mse}}. The mask covers {{mask}} % of the image. The strength {{strength}} worked best on the {{n}} test
-> images. The figure shows {{shown}} of them, chosen for clarity.
+> reads {{hits}} % of the edited codes as successful. All else stays as it is: outside of a mask, which covers {{mask}} % of the image, the pixels of the
+> original are put back, and the mean squared error of the whole image is only {{mse}}. The strength {{strength}} worked best on the {{n}} test images.
+> The figure shows {{shown}} of them, chosen for clarity.
 
 Write a review of 100 to 250 words as the text `review`. Say which conclusions the numbers allow, which of them could not have come out otherwise,
 and which measurements would decide whether the editor works.

@@ -131,3 +131,13 @@ def path(z0, z1, t):
 # hint: Your path runs backwards: at t = 0 it is at z1.
 #- point = (1 - t) * z0 + t * z1
 #+ point = t * z0 + (1 - t) * z1
+
+# %% wrong: the covariance with the wrong sign
+# hint: You take the covariance off. Codes that agree make the sum vary more, not less: that is the variance of a difference.
+#-  + 2 * t * (1 - t) * CORR
+#+  - 2 * t * (1 - t) * CORR
+
+# %% wrong: scaled by what these codes show
+# hint: You estimate the number from the codes that you are given. Then it depends on them: derive it from the distribution of a pair.
+#- point / variance**0.5
+#+ point / point.std()

@@ -123,6 +123,11 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 #- + log_known
 #+
 
+# %% wrong: the mask upside down
+# hint: The weights use the pixels that are not known. The mask is True where a pixel is known.
+#- (pixels * known)
+#+ (pixels * ~known)
+
 # %% wrong: the variance as the spread
 # hint: z is drawn with σ² in the place of σ: the exponent needs its one half.
 #- torch.exp(0.5 * logvar)

@@ -168,3 +168,20 @@ def completed(W, b, x, known):
 # hint: The second result is the variance. Asked for is its root, the standard deviation.
 #- variance.sqrt()
 #+ variance
+
+# %% wrong: the precision taken for the covariance
+# hint: You use the precision of p(z | x_known) where its inverse, the covariance, belongs: the more is known, the wider your q would be.
+#- covariance = torch.linalg.inv(precision)
+#+ covariance = precision
+
+# %% wrong: the mean of the prior
+# hint: Your hidden pixels do not depend on the known ones: they have the mean of the model, b. Infer z first.
+#- z @ W.T + b)
+#+ 0 * z @ W.T + b)
+
+# %% wrong: known pixels are drawn anew
+# hint: You replace the known pixels by what the model would draw. They are known: they stay, with a spread of 0.
+#- means = torch.where(known, x, z @ W.T + b)
+#+ means = z @ W.T + b
+#- torch.where(known, 0.0, variance.sqrt())
+#+ variance.sqrt()

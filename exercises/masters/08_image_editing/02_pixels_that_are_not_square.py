@@ -174,3 +174,34 @@ def lean_and_width(ink):
 # hint: You read the slope as an angle. The slope is the tangent of the slant.
 #- torch.atan2(cov, var_eta).rad2deg()
 #+ (cov / var_eta).rad2deg()
+
+# %% wrong: the sides exchanged
+# hint: You exchanged the sides of a pixel: columns are as far apart as a pixel is wide, rows as far as it is tall.
+#- xi = WIDE * torch.arange
+#+ xi = TALL * torch.arange
+#- eta = TALL * torch.arange
+#+ eta = WIDE * torch.arange
+#- xi.square()).sum(1) + WIDE**2 / 12
+#+ xi.square()).sum(1) + TALL**2 / 12
+#- eta.square()).sum(1) + TALL**2 / 12
+#+ eta.square()).sum(1) + WIDE**2 / 12
+
+# %% wrong: the ink is no weight
+# hint: The ink of an image does not add up to 1. Moments are weighted averages: divide by the ink of the image first.
+#- share = ink / ink.sum((1, 2), keepdim=True)
+#+ share = ink
+
+# %% wrong: divided by the ink of all images
+# hint: You divide by the ink of all images together. Each image has weights of its own, and they add up to 1.
+#- share = ink / ink.sum((1, 2), keepdim=True)
+#+ share = ink / ink.sum()
+
+# %% wrong: the explained part is added
+# hint: The part of the variance that the slant explains is added. Setting the digit upright takes it off.
+#- left = var_xi - cov.square() / var_eta
+#+ left = var_xi + cov.square() / var_eta
+
+# %% wrong: a correlation for a slope
+# hint: You made an angle of the correlation. The slant is the angle of a line, whose slope is the covariance over the variance of η.
+#- torch.atan2(cov, var_eta)
+#+ torch.asin(cov / (var_xi * var_eta).sqrt())

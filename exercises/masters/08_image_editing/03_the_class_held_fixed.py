@@ -149,3 +149,21 @@ def within(z, y, labels):
 # hint: You divide by the standard deviation of the attribute in place of its variance: this is the step for one standard deviation, not for one unit.
 #- / y_off.square().sum()
 #+ / (y_off.square().sum() * len(y)).sqrt()
+
+# %% wrong: the class as a number
+# hint: You put the label into the fit as a number, as if class 2 lay half way between 1 and 3. Each class needs a mean of its own.
+def within(z, y, labels):
+    number = labels.to(z.dtype)
+    design = torch.stack([y - y.mean(), number - number.mean()], 1)
+    return torch.linalg.lstsq(design, z - z.mean(0)).solution[0]
+
+# %% wrong: the first class has no mean of its own
+# hint: In your fit class 0 has no mean of its own: leave no column out, or add one of ones.
+def within(z, y, labels):
+    design = torch.cat([y[:, None], torch.nn.functional.one_hot(labels, CLASSES)[:, 1:].to(z.dtype)], 1)
+    return torch.linalg.lstsq(design, z).solution[0]
+
+# %% wrong: scaled to length 1
+# hint: You scaled the direction to length 1. Its length says how far the code goes for one unit of the attribute.
+#- return y_off @ z_off / y_off.square().sum()
+#+ return torch.nn.functional.normalize(y_off @ z_off, dim=0)

@@ -157,3 +157,18 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 # hint: This is the log-probability itself. The score is its negative, so that a good guess costs little.
 #- return total - torch.logsumexp(log_w + log_asked, 0)
 #+ return torch.logsumexp(log_w + log_asked, 0) - total
+
+# %% wrong: the draws are not weighted
+# hint: You average over draws of q as they come: that is what q predicts. The weights turn draws of q into draws of p(z | x_known).
+#- return total - torch.logsumexp(log_w + log_asked, 0)
+#+ return math.log(len(eps)) - torch.logsumexp(log_asked, 0)
+
+# %% wrong: the joint probability
+# hint: This scores what is known and what is asked for together, up to a constant. Divide by the probability of what is known: the sum of the weights.
+#- return total - torch.logsumexp(log_w + log_asked, 0)
+#+ return -torch.logsumexp(log_w + log_asked, 0)
+
+# %% wrong: nats per pixel
+# hint: The log-probabilities of the pixels that are asked for are averaged. Given z they are independent, so they add up.
+#- (pixels * asked).sum(-1)
+#+ (pixels * asked).mean(-1)

@@ -185,3 +185,20 @@ def completed(W, b, x, known):
 #+ means = z @ W.T + b
 #- torch.where(known, 0.0, variance.sqrt())
 #+ variance.sqrt()
+
+# %% wrong: the best fit of z
+# hint: Your z is the one that fits the known pixels best, without a prior. The posterior's mean is pulled towards 0.
+#- z = (off / SIGMA**2) @ seen @ covariance
+#+ z = off @ torch.linalg.pinv(seen).T
+
+# %% wrong: the noise as if it were 1
+# hint: The noise does not enter your inference: a known pixel tells the more about z, the smaller its noise.
+#- seen.T @ seen / SIGMA**2
+#+ seen.T @ seen
+#- (off / SIGMA**2)
+#+ off
+
+# %% wrong: standard deviations added
+# hint: You add standard deviations. Of independent parts the variances add up; the root comes last.
+#- variance = ((W @ covariance) * W).sum(1) + SIGMA**2
+#+ variance = (((W @ covariance) * W).sum(1).sqrt() + SIGMA) ** 2

@@ -1,0 +1,169 @@
+# title: The class held fixed
+# chapter: 08_image_editing
+# goal: find the direction of an attribute that does not carry the class along
+# kind: implement
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: The direction of an attribute
+# answer: within
+# returns: tensor
+# tolerance: 4e-4
+# removes: vae_lib.editing.attribute_vectors
+
+# %% statement
+r"""
+Ones are narrow: 4 pixels on average, where zeros have 16 (10,000 training images). So the direction that goes with width in the whole data set also
+leads away from the ones, and the chapter saw what comes of it: digits that are made narrower become ones. Give every class a mean code of its own,
+and one common direction to all of them:
+
+$$z \approx m_c + y\, \Delta \qquad \text{for an image of class } c .$$
+
+Write `within(z, y, labels)`: the least-squares $\Delta$, of shape `(z_dim,)`, for codes `z` of shape `(n, z_dim)`, one attribute `y` of shape
+`(n,)` and `labels` from 0 to {{LAST}} of shape `(n,)`. The $m_c$ are fitted too, and not returned. Each class has at least two images; the classes
+are not of the same size.
+"""
+
+# %% draws
+def draws(rng):
+    classes = rng.choice([3, 4, 5, 6])
+    return {"CLASSES": classes, "LAST": classes - 1}
+
+# %% given
+import torch
+
+# %% starter
+def within(z, y, labels):
+    """How the code changes with the attribute y, the class held fixed: (z_dim,), per unit of y."""
+    ...
+
+# %% solution
+def within(z, y, labels):
+    """How the code changes with the attribute y, the class held fixed: (z_dim,), per unit of y."""
+    member = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
+    share = member / member.sum(0)
+    z_off = z - (share.T @ z)[labels]
+    y_off = y - (share.T @ y)[labels]
+    return y_off @ z_off / y_off.square().sum()
+
+# %% inputs
+def inputs(rng):
+    labels = [*range(CLASSES), *range(CLASSES), *(rng.integer(0, CLASSES - 1) for _ in range(9)), 0, 0, 0, 1, 1]
+    labels = rng.sample(labels, len(labels))
+    scale = [1.0, 0.4, *(rng.uniform(0.5, 2) for _ in range(CLASSES - 2))]
+    n = len(labels)
+    return {"z": rng.normal(n, 4) + 0.5, "y": 12 + 2 * rng.normal(n) * torch.tensor([scale[k] for k in labels]),
+            "labels": torch.tensor(labels), "centres": rng.normal(CLASSES, 4), "lean": rng.normal(CLASSES),
+            "direction": rng.normal(4) / 3}
+
+# %% probe
+def probe(answer, z, y, labels, centres, lean, direction):
+    y = y + lean[labels]
+    z = z + centres[labels] + y[:, None] * direction
+    exact = centres[labels] + y[:, None] * direction
+    return {"direction": answer(z, y, labels), "direction_of_an_exact_line": answer(exact, y, labels),
+            "direction_with_other_class_means": answer(z + 2 * centres.flip(0)[labels], y, labels),
+            "direction_in_double_units": 2 * answer(z, 2 * y, labels)}
+
+# %% laws
+def laws(seen, z, y, labels, centres, lean, direction):
+    yield seen["direction"].shape == (4,), "there is one number for each dimension of the code"
+    yield (seen["direction_of_an_exact_line"] - direction).abs().max() < 1e-3, "where the codes lie on such lines, their direction comes out"
+    yield (seen["direction"] - seen["direction_with_other_class_means"]).abs().max() < 1e-3, \
+        "a vector that is added to all codes of a class changes nothing"
+    yield (seen["direction"] - seen["direction_in_double_units"]).abs().max() < 1e-3, \
+        "measured in a unit half as large, the attribute moves the code half as far for each unit"
+
+# %% right: by least squares with a column for each class
+def within(z, y, labels):
+    design = torch.cat([y[:, None].double(), (labels[:, None] == torch.arange(CLASSES)).double()], 1)
+    return torch.linalg.lstsq(design, z.double()).solution[0].to(z.dtype)
+
+# %% right: only the attribute is centred, class by class
+def within(z, y, labels):
+    off = y.double().clone()
+    for c in range(CLASSES):
+        off[labels == c] = off[labels == c] - off[labels == c].mean()
+    return (off[:, None] * z).sum(0) / (off**2).sum()
+
+# %% right: sums over the classes
+def within(z, y, labels):
+    above, below = 0.0, 0.0
+    for c in labels.unique().tolist():
+        a, b = y[labels == c].double(), z[labels == c].double()
+        above = above + ((a - a.mean())[:, None] * (b - b.mean(0))).sum(0)
+        below = below + a.var(correction=0) * len(a)
+    return above / below
+
+# %% wrong: the classes are ignored
+# hint: You fit one line to all images. What a class adds to attribute and code alike then counts as the attribute: take the class means off first.
+#- y_off = y - (share.T @ y)[labels]
+#+ y_off = y - y.mean()
+#- z_off = z - (share.T @ z)[labels]
+#+ z_off = z - z.mean(0)
+
+# %% wrong: only the codes are centred by class
+# hint: You take the class means off the codes only. The variance below the line then still holds that between the classes, and the direction comes
+#   out too short.
+#- y_off = y - (share.T @ y)[labels]
+#+ y_off = y - y.mean()
+
+# %% wrong: the average of a line for each class
+# hint: You fit a line to each class and average them, each with the same weight. A class with many images, or a wide range of the attribute, knows
+#   its direction better: add the sums of all classes up, then divide once.
+def within(z, y, labels):
+    found = []
+    for c in range(CLASSES):
+        a, b = y[labels == c] - y[labels == c].mean(), z[labels == c] - z[labels == c].mean(0)
+        found.append(a @ b / a.square().sum())
+    return torch.stack(found).mean(0)
+
+# %% wrong: the lines weighed by the size of their class
+# hint: You weigh the line of each class by its number of images. Least squares also asks how far the attribute varies within the class.
+def within(z, y, labels):
+    total = 0.0
+    for c in range(CLASSES):
+        a, b = y[labels == c] - y[labels == c].mean(), z[labels == c] - z[labels == c].mean(0)
+        total = total + len(a) * (a @ b) / a.square().sum()
+    return total / len(y)
+
+# %% wrong: the difference of the class means
+# hint: You fit the line to the means of the classes. That is the direction between the classes, the part that was to be held fixed.
+def within(z, y, labels):
+    share = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
+    share = share / share.sum(0)
+    a, b = (share.T @ y)[labels], (share.T @ z)[labels]
+    return (a - a.mean()) @ (b - b.mean(0)) / (a - a.mean()).square().sum()
+
+# %% wrong: the direction that reads
+# hint: You fit y from the code. That is the direction from which the attribute is best read; asked for is how the code changes with it.
+#- return y_off @ z_off / y_off.square().sum()
+#+ return torch.linalg.lstsq(z_off, y_off[:, None]).solution[:, 0]
+
+# %% wrong: the covariance alone
+# hint: This is the covariance of attribute and code. Divide it by the variance of the attribute: the direction is per unit of y.
+#- / y_off.square().sum()
+#+ / len(y)
+
+# %% wrong: for a standard deviation
+# hint: You divide by the standard deviation of the attribute in place of its variance: this is the step for one standard deviation, not for one unit.
+#- / y_off.square().sum()
+#+ / (y_off.square().sum() * len(y)).sqrt()
+
+# %% wrong: the class as a number
+# hint: You put the label into the fit as a number, as if class 2 lay half way between 1 and 3. Each class needs a mean of its own.
+def within(z, y, labels):
+    number = labels.to(z.dtype)
+    design = torch.stack([y - y.mean(), number - number.mean()], 1)
+    return torch.linalg.lstsq(design, z - z.mean(0)).solution[0]
+
+# %% wrong: the first class has no mean of its own
+# hint: In your fit class 0 has no mean of its own: leave no column out, or add one of ones.
+def within(z, y, labels):
+    design = torch.cat([y[:, None], torch.nn.functional.one_hot(labels, CLASSES)[:, 1:].to(z.dtype)], 1)
+    return torch.linalg.lstsq(design, z).solution[0]
+
+# %% wrong: scaled to length 1
+# hint: You scaled the direction to length 1. Its length says how far the code goes for one unit of the attribute.
+#- return y_off @ z_off / y_off.square().sum()
+#+ return torch.nn.functional.normalize(y_off @ z_off, dim=0)

@@ -1,0 +1,160 @@
+# title: The push of two groups
+# chapter: 08_image_editing
+# goal: write down how far an edit will go, then measure it on the decoded images
+# kind: predict
+# minutes: 20
+# points: 2
+# difficulty: 2
+# passage: The direction of an attribute
+# answer: pushed
+# tolerance: 2e-3
+# repeats: 1
+
+# %% statement
+r"""
+Take the images `x`, sort them by `thickness`, and form two groups: the **{{SHARE}} %** with the thinnest strokes and the **{{SHARE}} %** with the
+thickest (the number of images in each is `count`). The difference of the two mean codes (posterior means), thick minus thin, is a vector. Add it
+once to the code of *every* image in `x`. Then, from the unmoved codes again, take it off once. How far does the thickness move on average, each
+time?
+
+*Predict* first: does taking the vector off move the thickness `"as far"`, `"less far"` or `"further"` than adding it? A wrong prediction costs nothing;
+do not change it afterwards. Then *measure*, on the decoded images $\mathbb{E}[x \mid z]$, against what the unmoved codes decode to. Give both movements
+in standard deviations of `thickness` over the images `x`; one that makes strokes thinner is negative.
+"""
+
+# %% draws
+def draws(rng):
+    return {"SHARE": rng.choice([10, 15, 20, 30, 40]), "FIRST": 100 * rng.integer(0, 10)}
+
+# %% given
+from functools import lru_cache
+
+import torch
+from vae_lib import data, pretrained, strokes
+
+@lru_cache
+def model_and_images(first):
+    """The trained VAE, 1,000 binarised validation images, the thickness of each in pixels, and the size of a group."""
+    x = data.static_binarized("mnist", "validation")[first:first + 1000]
+    return pretrained.load("iwae-mnist"), x, strokes.thickness(x), len(x) * {{SHARE}} // 100
+
+# %% starter
+model, x, thickness, count = model_and_images(FIRST)
+predicted = ...
+thicker = ...
+thinner = ...
+pushed = {"predicted": predicted, "thicker": thicker, "thinner": thinner}
+
+# %% solution
+model, x, thickness, count = model_and_images(FIRST)
+with torch.no_grad():
+    z = model.encode(x)[0]
+    order = thickness.argsort()
+    vector = z[order[-count:]].mean(0) - z[order[:count]].mean(0)
+    before, up, down = (strokes.thickness(torch.sigmoid(model.decode(z + c * vector))) for c in (0, 1, -1))
+unit = thickness.std()
+predicted = "as far"
+thicker = ((up - before).mean() / unit).item()
+thinner = ((down - before).mean() / unit).item()
+pushed = {"predicted": predicted, "thicker": thicker, "thinner": thinner}
+
+# %% inputs
+def inputs(rng):
+    return {}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`pushed` should be a dict with the entries \"predicted\", \"thicker\" and \"thinner\".")
+    choice(answer.get("predicted"), ("as far", "less far", "further"), "the prediction")
+    for name in ("thicker", "thinner"):
+        if answer.get(name, ...) is ...:
+            raise Problem("none", f"The movement {name!r} is still missing.")
+    return {name: number(answer[name], f"the movement {name!r}") for name in ("thicker", "thinner")}
+
+# %% laws
+def laws(seen):
+    yield seen["thicker"] > 0 and seen["thinner"] < 0, "the vector leads from thin to thick", \
+        "Take the thick group's mean code minus the thin group's, and keep the signs of the movements."
+
+# %% right: with the two ways of torch to choose groups, in parts
+model, x, thickness, count = model_and_images(FIRST)
+thick, thin = thickness.topk(count).indices, thickness.topk(count, largest=False).indices
+with torch.no_grad():
+    codes = torch.cat([model.encode(part)[0] for part in x.split(250)])
+    push = codes[thick].sum(0) / count - codes[thin].sum(0) / count
+    drawn = [torch.cat([strokes.thickness(model.likelihood.mean(model.decode(one + step))) for one in codes.split(250)])
+             for step in (push, 0 * push, -push)]
+deviation = thickness.double().std()
+pushed = {"thinner": (drawn[2] - drawn[1]).double().mean() / deviation, "predicted": "Less far",
+          "thicker": (drawn[0] - drawn[1]).double().mean() / deviation}
+
+# %% right: sorted in plain Python, averaged apart
+model, x, thickness, count = model_and_images(FIRST)
+ranked = sorted(range(len(x)), key=thickness.tolist().__getitem__)
+with torch.no_grad():
+    mu, logvar = model.encode(x)
+    means = [torch.stack([mu[i] for i in rows]).mean(0) for rows in (ranked[:count], ranked[-count:])]
+    to_thin, to_thick = means[0] - means[1], means[1] - means[0]
+    heights = [float(strokes.thickness(model.decode(mu + step).sigmoid()).mean()) for step in (to_thin, 0, to_thick)]
+pushed = {"predicted": "further", "thicker": (heights[2] - heights[1]) / float(thickness.std()),
+          "thinner": (heights[0] - heights[1]) / float(thickness.std())}
+
+# %% wrong: how far apart the groups are
+# hint: These are two numbers that differ in the sign alone: how far apart the groups are is what a push asks for, up and down. What comes out is
+#   measured on the decoded images, for each way apart.
+#- (up - before).mean()
+#+ (thickness[order[-count:]].mean() - thickness[order[:count]].mean())
+#- (down - before).mean()
+#+ (thickness[order[:count]].mean() - thickness[order[-count:]].mean())
+
+# %% wrong: read from the code by a line
+# hint: You moved the code and read the thickness from the code by a line. That is arithmetic and no measurement: decode, then measure.
+#- (up - before).mean()
+#+ (vector @ torch.linalg.lstsq(z - z.mean(0), (thickness - thickness.mean())[:, None]).solution[:, 0])
+#- (down - before).mean()
+#+ -(vector @ torch.linalg.lstsq(z - z.mean(0), (thickness - thickness.mean())[:, None]).solution[:, 0])
+
+# %% wrong: against the images themselves
+# hint: You compare with the images that were encoded. Decoding alone already changes the thickness: compare with what the unmoved codes decode to.
+#- (up - before)
+#+ (up - thickness)
+#- (down - before)
+#+ (down - thickness)
+
+# %% wrong: in pixels
+# hint: These are movements in pixels. Divide them by the standard deviation of the thickness.
+#- unit = thickness.std()
+#+ unit = 1.0
+
+# %% wrong: from the average of all to the thick group
+# hint: Your vector leads from the mean of all images to the thick group. Asked for is the whole way from thin to thick.
+#- - z[order[:count]].mean(0)
+#+ - z.mean(0)
+
+# %% wrong: from thick to thin
+# hint: You go from thick to thin where you should add: `argsort` puts the thinnest first.
+#- vector = z[order[-count:]].mean(0) - z[order[:count]].mean(0)
+#+ vector = z[order[:count]].mean(0) - z[order[-count:]].mean(0)
+
+# %% wrong: only the thin group is moved
+# hint: You moved the thin group only. Asked for is the average over all images: those that are thick already move differently.
+#- (up - before).mean()
+#+ (up - before)[order[:count]].mean()
+#- (down - before).mean()
+#+ (down - before)[order[:count]].mean()
+
+# %% wrong: the groups in the order of the file
+# hint: You took the first and the last images of the file. Sort them by thickness first.
+#- order = thickness.argsort()
+#+ order = torch.arange(len(x))
+
+# %% wrong: divided by the spread of what is decoded
+# hint: You divided by the spread of the thickness of the decoded images. The unit is the standard deviation of `thickness`, that of the images `x`.
+#- unit = thickness.std()
+#+ unit = before.std()
+
+# %% wrong: a vector of length 1
+# hint: You scaled the vector to length 1. Its length is that of the way between the groups: leave it.
+#- z + c * vector
+#+ z + c * vector / vector.norm()

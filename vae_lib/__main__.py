@@ -1,4 +1,4 @@
-"""The command line: python -m vae_lib recipes | train | evaluate | sample."""
+"""The command line: python -m vae_lib recipes | train | evaluate | sample | study."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from vae_lib import distributed, pretrained
+from vae_lib import distributed, generation_study, pretrained
 from vae_lib.training import best_device
 
 
@@ -19,13 +19,16 @@ def main(arguments=None):
     evaluate = commands.add_parser("evaluate", help="negative log-likelihood of the test set by importance weighting")
     sample = commands.add_parser("sample", help="draw new images into a PNG file")
 
+    study = commands.add_parser("study", help="the study of chapter 7: train, draw and score; run again, it goes on")
+
+    study.add_argument("--out", type=Path, default=Path("runs/generation.json"), help="file to write and go on from")
     train.add_argument("recipe", choices=pretrained.names())
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
     train.add_argument("--epochs", type=_count, help="other than the recipe's, for a trial")
     train.add_argument("--seconds", type=_count, help="stop after the epoch that ends later; --resume goes on")
     for command in (evaluate, sample):
-        command.add_argument("recipe", choices=pretrained.names())
+        command.add_argument("recipe", choices=pretrained.names("vae"))
         command.add_argument("--weights", type=Path, default=pretrained.WEIGHTS,
                              help="folder of the weights (default: those that come with the package)")
     evaluate.add_argument("--k", type=_count, default=5000, help="importance samples per image (default: 5000)")
@@ -42,8 +45,9 @@ def main(arguments=None):
     except (FileNotFoundError, RuntimeError, ValueError, PermissionError) as error:
         sys.exit(f"vae_lib: {error}")
     except KeyboardInterrupt:
-        sys.exit("vae_lib: stopped" + ("; train with --resume goes on from the last whole epoch"
-                                       if options.command == "train" else ""))
+        sys.exit("vae_lib: stopped" + {"train": "; train with --resume goes on from the last whole epoch",
+                                        "study": "; the same command goes on after the last whole model"}.get(
+                                            options.command, ""))
 
 
 def _count(text):
@@ -77,8 +81,16 @@ def _train(options):
     _, notes = pretrained.train(options.recipe, options.out, options.resume, device, **changes)
     if distributed.rank() > 0:
         return
-    print(f"validation -ELBO {notes['validation_negative_elbo']:.2f} nats after {notes['epochs']} epochs, "
+    score = next(key for key in notes if key.startswith("validation_"))
+    shown = score.replace("negative_elbo", "-ELBO").replace("_", " ")
+    print(f"{shown} {notes[score]:.2f} nats after {notes['epochs']} epochs, "
           f"{notes['seconds']} s; weights in {options.out / options.recipe}.safetensors")
+
+
+def _study(options):
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    done = generation_study.run(options.out)
+    print(f"{len(done['rows'])} rows in {options.out}")
 
 
 def _evaluate(options):

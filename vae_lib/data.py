@@ -19,7 +19,8 @@ import torch.nn.functional as F
 
 from vae_lib.checks import check_values
 
-__all__ = ["CLASSES", "SETS", "SPLITS", "CorruptData", "Images", "batches", "binarize", "load", "static_binarized"]
+__all__ = ["CLASSES", "SETS", "SPLITS", "CorruptData", "Images", "batches", "binarize", "labelled", "labelled_floats",
+           "load", "static_binarized"]
 
 SETS = ("mnist", "fashion_mnist")
 SPLITS = ("train", "validation", "test")
@@ -152,6 +153,25 @@ def augmented_binarized(images):
     """A share of the images changed a little, then every pixel drawn; the second channel tells which were changed."""
     x = augment(images)
     return (torch.rand_like(x) < x).float()  # a flag of 1 or 0 stays what it is
+
+
+def labelled(found, first=0):
+    """`Images` with their labels as a second channel that is the same at every pixel: `(n, 2, height, width)` uint8.
+
+    So `training.fit`, which knows images alone, can train a model of both. first: what label 0 becomes.
+    """
+    label = (found.labels + first).to(torch.uint8)[:, None, None, None]
+    return torch.cat([found.images, label.expand_as(found.images)], 1)
+
+
+def labelled_floats(x):
+    """What `labelled` made, as floats: the image in [0, 1], the label as its number."""
+    return torch.cat([_as_float(x[:, :1]), x[:, 1:].float()], 1)
+
+
+def labelled_binarized(x, generator=None):
+    """The same with every pixel drawn."""
+    return torch.cat([binarize(x[:, :1], generator), x[:, 1:].float()], 1)
 
 
 def static_binarized(name, split="test", device="cpu"):

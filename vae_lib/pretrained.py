@@ -19,40 +19,52 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from vae_lib import data, distributed, evaluation, networks, objectives, training
+from vae_lib import conditional, data, distributed, evaluation, features, networks, objectives, training
+from vae_lib.conditional import ConditionalVAE
 from vae_lib.hierarchical import LadderVAE
 from vae_lib.residual import ResidualDecoder, ResidualEncoder
 from vae_lib.vae import VAE
 
-__all__ = ["WEIGHTS", "Unfinished", "build", "evaluate", "fixed_subset", "load", "names", "provenance", "recipe",
-           "recorded_nll", "train"]
+__all__ = ["WEIGHTS", "Unfinished", "build", "circumstances", "evaluate", "fixed_subset", "load", "names",
+           "provenance", "recipe", "recorded_nll", "train"]
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights"
+OTHERS = (*features.KINDS, "conditional")  # kinds of networks that are no plain VAE
 
 
 class Unfinished(RuntimeError):
     """A run was stopped before its last epoch; its checkpoint is kept."""
 
 
-def names():
-    """Names of all recipes."""
-    return sorted(path.stem for path in (HERE / "recipes").glob("*.toml"))
+def names(what="all"):
+    """Names of the recipes: "all", or "vae" for those of a plain VAE: no feature networks, no conditional VAEs."""
+    every = sorted(path.stem for path in (HERE / "recipes").glob("*.toml"))
+    return [name for name in every if _kind(recipe(name)) not in OTHERS] if what == "vae" else every
 
 
 def recipe(name):
     """The recipe as a dict: `about`, `data`, `network`, `training`, and `objective` where it is not the plain ELBO."""
-    if name not in names():
+    path = HERE / "recipes" / f"{name}.toml"
+    if not path.exists():
         raise ValueError(f"there is no recipe {name!r}: choose one of {', '.join(names())}")
-    return tomllib.loads((HERE / "recipes" / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _kind(spec):
+    return spec["network"].get("kind", "mlp")
 
 
 def build(spec):
     """The untrained model of a recipe's dict; its weights depend on the recipe's seed alone."""
-    options = dict(spec["network"])
-    kind = options.pop("kind", "mlp")
+    options, kind = dict(spec["network"]), _kind(spec)
+    options.pop("kind", None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["training"]["seed"])
+        if kind in features.KINDS:
+            return features.KINDS[kind](**options)
+        if kind == "conditional":
+            return ConditionalVAE.mlp(mean_image=data.load(spec["data"]).floats().mean(0), **options)
         if kind == "ladder":
             return LadderVAE(**options)
         if kind == "residual":
@@ -61,6 +73,23 @@ def build(spec):
         model = VAE(networks.MLPEncoder(hidden=hidden, **options), networks.MLPDecoder(hidden=hidden[::-1], **options))
     networks.output_bias(model.decoder, data.load(spec["data"], as_float=True).images)
     return model
+
+
+def _task(spec):
+    """What a recipe trains on, as arguments of `training.fit`; what its score is called; what is done at the end."""
+    kind, name = _kind(spec), spec["data"]
+    if kind in features.KINDS:
+        return {"x": features.training_images("train"), "draw": features.half_drawn, "loss": features.loss,
+                "validation": features.validation_images()}, features.KINDS[kind].score, features.finish
+    if kind == "conditional":
+        loss = functools.partial(conditional.negative_elbo, **spec.get("objective", {}))
+        return {"x": data.labelled(data.load(name)), "draw": data.labelled_binarized, "loss": loss,
+                "validation": conditional.fixed_images(name, "validation")}, "negative_elbo", \
+            functools.partial(conditional.finish, name=name)
+    drawn = {"draw": data.augmented_binarized} if spec.get("augment") else {"binarize": True}
+    loss = functools.partial(objectives.negative_elbo, **spec.get("objective", {}))
+    return {"x": data.load(name), "validation": data.static_binarized(name, "validation"), "loss": loss,
+            **drawn}, "negative_elbo", lambda model: {}
 
 
 def train(name, folder, resume=False, device=None, progress=True, **changes):
@@ -79,23 +108,25 @@ def train(name, folder, resume=False, device=None, progress=True, **changes):
     checkpoint = folder / f"{name}.checkpoint"
     if not resume and distributed.rank() == 0:
         checkpoint.unlink(missing_ok=True)
-    loss = functools.partial(objectives.negative_elbo, **spec.get("objective", {}))
     model = build(spec).to(device or training.best_device())
-    drawn = {"draw": data.augmented_binarized} if spec.get("augment") else {"binarize": True}
-    history = training.fit(model, data.load(spec["data"]), loss=loss, checkpoint=checkpoint,
-                           validation=data.static_binarized(spec["data"], "validation"),
-                           progress=progress, label=f"{name} ", **drawn, **options)
+    material, score, finish = _task(spec)
+    history = training.fit(model, **material, checkpoint=checkpoint, progress=progress, label=f"{name} ", **options)
     if len(history) < options["epochs"] and not options.get("patience"):
         raise Unfinished(f"{len(history)} of {options['epochs']} epochs of {name} are done: --resume goes on")
+    device = next(model.parameters()).device
     notes = {
-        "recipe": name, **_circumstances(model.device), "seed": options["seed"], "epochs": len(history),
-        "seconds": round(sum(len(data.load(spec["data"])) / row["images_per_second"] for row in history), 1),
+        "recipe": name, **circumstances(device), "seed": options["seed"], "epochs": len(history),
+        "seconds": round(sum(len(material["x"]) / row["images_per_second"] for row in history), 1),
         "seconds_with_validation": round(history[-1]["seconds"], 1),
-        "validation_negative_elbo": history[-1]["validation"], "changes": changes,
+        f"validation_{score}": history[-1]["validation"], "changes": changes,
     }
     if distributed.rank() > 0:
         return model, notes
-    raw = save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, {"recipe": name})
+    if spec.get("half"):
+        model.half().float()  # the weights as they will be read again
+    notes |= finish(model)
+    kept = torch.float16 if spec.get("half") else torch.float32
+    raw = save({key: value.contiguous().cpu().to(kept) for key, value in model.state_dict().items()}, {"recipe": name})
     notes["sha256"] = hashlib.sha256(raw).hexdigest()
     _write(folder / f"{name}.safetensors", raw)
     _write_json(folder / f"{name}.json", notes)
@@ -104,7 +135,7 @@ def train(name, folder, resume=False, device=None, progress=True, **changes):
 
 
 def load(name, folder=WEIGHTS, device="cpu"):
-    """The trained VAE of a recipe, in evaluation mode. Loading weights never runs code (safetensors)."""
+    """The trained model of a recipe, in evaluation mode. Loading weights never runs code (safetensors)."""
     path = Path(folder) / f"{name}.safetensors"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: python -m vae_lib train {name} --out {folder} makes it")
@@ -151,7 +182,7 @@ def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=No
             "negative_elbo": -terms.elbo.mean().item(), "kl": terms.kl.mean().item(),
             "active_units": int(evaluation.active_units(model, x).sum()),
             "evaluation_seconds": round(time.perf_counter() - began), "sha256": provenance(name, folder)["sha256"],
-            "binarisation": "one draw of all 10,000 images, seed 0", **_circumstances(model.device),
+            "binarisation": "one draw of all 10,000 images, seed 0", **circumstances(model.device),
         }
         _write(folder / f"{name}.nll.safetensors", save({"nll": values.float()}, {"sha256": result["sha256"]}))
         _write_json(folder / f"{name}.json", provenance(name, folder) | {"test": result})
@@ -171,7 +202,8 @@ def fixed_subset(n, total=10_000):
     return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:n]
 
 
-def _circumstances(device):
+def circumstances(device):
+    """Date, commit, device and versions, for a provenance: a dict."""
     cpu = f"CPU, {torch.get_num_threads()} threads ({platform.machine()})"
     return {
         "date": datetime.now(UTC).date().isoformat(), "commit": _commit(),

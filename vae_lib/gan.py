@@ -13,8 +13,6 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from vae_lib.networks import mlp
-
 __all__ = ["BETAS", "GAMES", "Discriminator", "Generator", "critic_loss", "discriminator_loss", "fit",
            "generator_loss", "gradient_penalty", "saturating_loss"]
 
@@ -24,19 +22,21 @@ BETAS = {"non-saturating": (0.5, 0.999), "saturating": (0.5, 0.999),  # of Adam:
 
 
 class Generator(nn.Module):
-    """z `(..., z_dim)` -> x `(..., *x_shape)` by fully connected layers.
+    """z `(..., z_dim)` -> x `(..., *x_shape)` by a VAE's decoder, without a likelihood: one z gives one x.
 
-    pixels: end in a sigmoid, so that every value lies in [0, 1].
+    decoder: one of `vae_lib.networks`. pixels: end in a sigmoid, so that every value lies in [0, 1].
+    Example
+        >>> Generator(MLPDecoder((2,), z_dim=2, hidden=(32, 32))).sample(5).shape
+        torch.Size([5, 2])
     """
 
-    def __init__(self, x_shape=(2,), z_dim=2, hidden=(128, 128), activation="relu", pixels=False):
+    def __init__(self, decoder, pixels=False):
         super().__init__()
-        self.x_shape, self.z_dim, self.pixels = tuple(x_shape), z_dim, pixels
-        self.body = mlp([z_dim, *hidden, torch.Size(x_shape).numel()], activation)
+        self.decoder, self.z_dim, self.pixels = decoder, decoder.z_dim, pixels
 
     def forward(self, z):
-        x = self.body(z)
-        return (torch.sigmoid(x) if self.pixels else x).unflatten(-1, self.x_shape)
+        x = self.decoder(z)
+        return torch.sigmoid(x) if self.pixels else x
 
     @torch.no_grad()
     def sample(self, n):
@@ -45,17 +45,23 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """x `(batch, *x_shape)` -> the logit of "real", `(batch,)`, by fully connected layers.
+    """x `(batch, *x_shape)` -> the logit of "real", `(batch,)`, by the layers of a VAE's encoder with one output.
 
-    In a Wasserstein game the same network is the critic, and its output has no meaning as a logit.
+    encoder: one of `vae_lib.networks`; its last layer, which gives mu and logvar, is replaced. last: units of a layer
+    in its place, before the output; with as many as the encoder's outputs, both networks have about the same number
+    of weights. In a Wasserstein game the same network is the critic, and its output is no logit.
     """
 
-    def __init__(self, x_shape=(2,), hidden=(128, 128), activation="relu"):
+    def __init__(self, encoder, last=None):
         super().__init__()
-        self.body = mlp([torch.Size(x_shape).numel(), *hidden, 1], activation)
+        *layers, outputs = encoder.body
+        n = outputs.in_features
+        layers += [] if last is None else [nn.Linear(n, last), nn.SiLU()]
+        self.body = nn.Sequential(*layers, nn.Linear(n if last is None else last, 1))
+        self.flat = not any(isinstance(layer, nn.Flatten) for layer in layers)
 
     def forward(self, x):
-        return self.body(x.flatten(1)).squeeze(-1)
+        return self.body(x.flatten(1) if self.flat else x).squeeze(-1)
 
 
 def discriminator_loss(real, fake):
@@ -87,11 +93,9 @@ def gradient_penalty(critic, real, fake, mix=None):
     if real.shape != fake.shape:
         raise ValueError(f"real and fake must have one shape, got {tuple(real.shape)} and {tuple(fake.shape)}: "
                          "draw equally many of both")
-    lead = 1 if mix is None else mix.dim()
     if mix is None:
-        with torch.no_grad():
-            lead = critic(real).dim()
-        mix = torch.rand(real.shape[:lead], device=real.device)
+        mix = torch.rand_like(critic(real))
+    lead = mix.dim()
     mix = mix.reshape(*mix.shape, *[1] * (real.dim() - lead))
     x = (mix * real + (1 - mix) * fake).detach().requires_grad_()
     gradient, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)  # f of one point depends on no other
@@ -133,8 +137,9 @@ def fit(generator, discriminator, draw, draw_z, steps, game="non-saturating", lr
         with torch.no_grad():
             fake = generator(draw_z())
         if game == "wgan-gp":
-            loss_d = critic_loss(discriminator(real), discriminator(fake))
-            learn("discriminator", loss_d + penalty * gradient_penalty(discriminator, real, fake))
+            f = discriminator(real)
+            loss_d = critic_loss(f, discriminator(fake))
+            learn("discriminator", loss_d + penalty * gradient_penalty(discriminator, real, fake, torch.rand_like(f)))
         else:
             loss_d = discriminator_loss(discriminator(real), discriminator(fake))
             learn("discriminator", loss_d)

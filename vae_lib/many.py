@@ -6,7 +6,6 @@ small operations; stacked, n networks need as many calls as one.
 
 import copy
 
-import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 

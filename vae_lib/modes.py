@@ -31,7 +31,7 @@ def _equal(means, sigma):
 
 
 class Count(NamedTuple):
-    """What `count` finds: modes kept, share of draws of high quality, overlap with the truth, KL of the modes (nats)."""
+    """What `count` finds: modes kept, share of good draws, overlap with the truth, KL of the modes in nats."""
 
     kept: int
     quality: float

@@ -405,3 +405,24 @@ def test_search_finds_a_word_of_the_book(contexts, address):
     page.goto(f"{address}search.html?q=xylophonist")
     page.get_by_text("did not match any documents").wait_for(timeout=10_000)
     page.close()
+
+
+def test_modes_in_time_follow_their_slider(contexts, address):
+    for name in live_pages("mt-models"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".mt")
+            figure.scroll_into_view_if_needed()
+            page.wait_for_function("() => document.querySelector('.mt').innerText.includes('good draws')")
+            read = "all => all.map((c) => c.toDataURL())"
+            before, words = figure.locator("canvas").evaluate_all(read), figure.inner_text()
+            assert len(before) == 2, f"{name} ({view}): two models are compared"
+            figure.get_by_role("slider", name="Batches seen").focus()
+            page.keyboard.press("Home")
+            page.wait_for_function("() => document.querySelector('.mt-time').innerText === '0 batches'")
+            after = figure.locator("canvas").evaluate_all(read)
+            assert all(a != b for a, b in zip(after, before, strict=True)), f"{name} ({view}): the draws stay"
+            assert figure.inner_text() != words, f"{name} ({view}): the numbers stay"
+            page.close()

@@ -12,17 +12,20 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from vae_lib import data, features, gan, modes, networks, pretrained, quality
 from vae_lib.likelihoods import Gaussian
 from vae_lib.many import Many
 from vae_lib.vae import VAE
+from vae_lib.widgets.modes_in_time import packed
 
-__all__ = ["COLLAPSED", "MODELS", "RECORD", "Bound", "fit_vae", "frames", "pairs", "record", "run"]
+__all__ = ["COLLAPSED", "MODELS", "RECORD", "SETTINGS", "Bound", "best_lr", "best_setting", "falls", "final", "fit_vae",
+           "gather", "near_best", "pairs", "record", "recorded_draws", "run", "train"]
 
 RECORD = Path(__file__).parent / "studies" / "gan.json"
-FRAMES = RECORD.with_name("gan-frames.pt")
+FRAMES = RECORD.with_name("gan.safetensors")
 MODELS = ("VAE", "GAN", "WGAN-GP")
 GAMES = {"GAN": "non-saturating", "WGAN-GP": "wgan-gp"}
 COLLAPSED = 13  # modes of 25: a run that ends with fewer has collapsed
@@ -256,15 +259,77 @@ def best_lr(found, model):
     return min(rows, key=lambda lr: sum(rows[lr]) / len(rows[lr]))
 
 
+# Reading the record
+
 def record(file=RECORD):
-    """The recorded study: `settings` and, under `pieces`, what each found and in which circumstances."""
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    """The recorded study: a dict from the name of each piece, such as "grid GAN 128 0.001", to what it found."""
+    return json.loads(Path(file).read_text(encoding="utf-8"))["pieces"]
 
 
-def frames():
-    """Points of the first run of each grid setting while it trained: a dict of `(frames, 400, 2)` tensors."""
-    return torch.load(FRAMES)
+def recorded_draws(file=FRAMES):
+    """8-bit draws that were kept: of the best grid setting of each model while it trained, `(moments, 300, 2)` (see
+    `widgets.modes_in_time.packed`), and of seed 0 of each model of images, `(64, 1, 28, 28)`."""
+    return load_file(file)
 
+
+def best_setting(found, model):
+    """(width, learning rate) of the grid with the highest mean overlap when training ended, on 2,500 draws a run."""
+    s = SETTINGS["grid"]
+    means = {(width, lr): sum(found[f"grid {model} {width} {lr:g}"]["overlap"][-1]) / s["runs"]
+             for width in s["widths"] for lr in s["lrs"]}
+    return max(means, key=means.get)
+
+
+def final(found, model, what="overlap"):
+    """What all runs of the grid ended with, on 10,000 fresh draws each: `(settings, runs)`, widths before rates."""
+    s = SETTINGS["grid"]
+    return torch.tensor([found[f"grid {model} {width} {lr:g}"]["final"][what] for width in s["widths"]
+                         for lr in s["lrs"]], dtype=torch.float64)
+
+
+def falls(found, model):
+    """The largest fall of the modes kept below an earlier count, in the second half of each run: `(settings, runs)`."""
+    s, rows = SETTINGS["grid"], []
+    for width, lr in itertools.product(s["widths"], s["lrs"]):
+        kept = torch.tensor(found[f"grid {model} {width} {lr:g}"]["kept"])[s["watched"] // 2:]
+        rows.append((kept.cummax(0).values - kept).max(0).values)
+    return torch.stack(rows)
+
+
+def near_best(values, larger=True):
+    """Which runs `(settings, runs)` end within 10 % of the mean of the best setting."""
+    means = values.mean(1)
+    return values >= 0.9 * means.max() if larger else values <= 1.1 * means.min()
+
+
+def gather(folder, file=RECORD):
+    """Put the pieces of `folder` into the record. Raises `FileNotFoundError` that names the pieces that are missing."""
+    folder, names = Path(folder), [name for study in SETTINGS for name in pieces(study)]
+    if missing := [name for name in names if not (folder / f"{name}.json").exists()]:
+        raise FileNotFoundError(f"{len(missing)} pieces are not done yet, such as {missing[0]!r}: "
+                                "python -m vae_lib.gan_study does them")
+    contents = {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
+    found = {name: content["found"] for name, content in contents.items()}
+    circumstances = {json.dumps(content["circumstances"]): content["circumstances"] for content in contents.values()}
+    draws = {f"grid {model}": packed(torch.load(folder / "grid {} {} {:g}.pt".format(
+        model, *best_setting(found, model)))[:, :300]) for model in MODELS}
+    draws |= {f"{name} {model}": torch.load(folder / f"realism {name} {model} 0.pt")
+              for name in data.SETS for model in ("VAE", "GAN")}
+    file.parent.mkdir(exist_ok=True)
+    save_file({name: value.contiguous() for name, value in draws.items()}, file.with_suffix(".safetensors"))
+    content = {"settings": SETTINGS, "circumstances": list(circumstances.values()), "pieces": found}
+    file.write_text(json.dumps(_rounded(content), separators=(",", ":")) + "\n")
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+# Doing the work
 
 def run(studies, folder, part=(0, 1), seconds=None):
     """Do the pieces that `folder` does not hold yet; of every `part[1]` pieces, the `part[0]`-th."""
@@ -299,8 +364,11 @@ def main():
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), metavar=("K", "N"),
                         help="every N-th piece, from K")
     parser.add_argument("--seconds", type=int, help="begin no piece after so many seconds")
+    parser.add_argument("--gather", action="store_true", help=f"put the pieces into {RECORD.name}, and train nothing")
     options = parser.parse_args()
-    run(options.studies, options.out, tuple(options.part), options.seconds)
+    if options.gather:
+        return gather(options.out)
+    return run(options.studies, options.out, tuple(options.part), options.seconds)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
+from vae_lib.many import Adam
+
 __all__ = ["BETAS", "GAMES", "Discriminator", "Generator", "critic_loss", "discriminator_loss", "fit",
            "generator_loss", "gradient_penalty", "saturating_loss"]
 
@@ -107,7 +109,8 @@ def fit(generator, discriminator, draw, draw_z, steps, game="non-saturating", lr
     """Play the game for `steps` batches of real points; returns its history.
 
     draw(), draw_z(): a batch of real points and one of noise. Both networks may be `many.Many`.
-    game: one of `GAMES`. lr: of both networks. betas: of Adam; `BETAS[game]` if not given.
+    game: one of `GAMES`. lr: of both networks, or a tensor with one for each pair of `Many`.
+    betas: of Adam; `BETAS[game]` if not given.
     turns: the discriminator learns from every batch, the generator after every `turns`-th: 1, or 5 for "wgan-gp".
     penalty: weight of the gradient penalty.
     every, watch: after every so many batches, and before the first, call `watch(batches seen)`.
@@ -121,7 +124,7 @@ def fit(generator, discriminator, draw, draw_z, steps, game="non-saturating", lr
         raise ValueError(f"game must be one of {', '.join(GAMES)}, got {game!r}")
     turns = turns or (5 if game == "wgan-gp" else 1)
     players = {"discriminator": list(discriminator.parameters()), "generator": list(generator.parameters())}
-    adam = {name: torch.optim.Adam(p, lr, betas or BETAS[game]) for name, p in players.items()}
+    adam = {name: Adam(p, lr, betas or BETAS[game]) for name, p in players.items()}
     history, watching, began = {"step": [], "discriminator": [], "generator": []}, 0.0, time.perf_counter()
 
     def learn(name, loss):  # only this player's weights get a gradient

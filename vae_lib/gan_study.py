@@ -17,12 +17,12 @@ from torch import nn
 
 from vae_lib import data, features, gan, modes, networks, pretrained, quality
 from vae_lib.likelihoods import Gaussian
-from vae_lib.many import Many
+from vae_lib.many import Adam, Many
 from vae_lib.vae import VAE
 from vae_lib.widgets.modes_in_time import packed
 
 __all__ = ["COLLAPSED", "MODELS", "RECORD", "SETTINGS", "Bound", "best_lr", "best_setting", "falls", "final", "fit_vae",
-           "gather", "near_best", "pairs", "record", "recorded_draws", "run", "train"]
+           "gather", "near_best", "pairs", "record", "recorded_draws", "run", "setting", "train"]
 
 RECORD = Path(__file__).parent / "studies" / "gan.json"
 FRAMES = RECORD.with_name("gan.safetensors")
@@ -30,15 +30,15 @@ MODELS = ("VAE", "GAN", "WGAN-GP")
 GAMES = {"GAN": "non-saturating", "WGAN-GP": "wgan-gp"}
 COLLAPSED = 13  # modes of 25: a run that ends with fewer has collapsed
 SETTINGS = {
-    "grid": {"batches": 8000, "batch_size": 128, "widths": [32, 128], "lrs": [3e-4, 1e-3, 3e-3, 1e-2], "runs": 5,
+    "grid": {"batches": 8000, "batch_size": 128, "widths": [32, 64], "lrs": [3e-4, 1e-3, 3e-3, 1e-2], "runs": 5,
              "z_dim": 2, "activation": "relu", "watched": 40, "draws": 2500, "final_draws": 10_000},
-    "ring": {"batches": 8000, "batch_size": 128, "widths": [128], "lrs": [1e-3], "runs": 5,
+    "ring": {"batches": 4000, "batch_size": 128, "widths": [128], "lrs": [1e-3], "runs": 5,
              "z_dim": 2, "activation": "relu", "watched": 40, "draws": 2500, "final_draws": 10_000},
-    "images": {"set": "fashion_mnist", "batches": 2000, "batch_size": 64, "hidden": [128, 128], "z_dim": 32, "runs": 5,
-               "lrs": [1e-4, 3e-4, 1e-3, 3e-3], "activation": "silu", "watched": 5, "draws": 2000},
-    "realism": {"batches": 2000, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
+    "images": {"set": "fashion_mnist", "batches": 1000, "batch_size": 64, "hidden": [128, 128], "z_dim": 32, "runs": 5,
+               "lrs": [1e-4, 3e-4, 1e-3, 3e-3], "activation": "silu", "watched": 4, "draws": 2000},
+    "realism": {"batches": 1500, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
                 "draws": 10_000, "few": 5000},
-    "stacked": {"batches": 2500, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
+    "stacked": {"batches": 1500, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
                 "draws": 25_600},
 }
 
@@ -72,7 +72,7 @@ def pairs(model, make, n=None, pixels=False, last=None):
 
 def fit_vae(bound, draw, steps, lr=1e-3, every=None, watch=None):
     """Train a `Bound`, or `Many`, on `steps` batches with Adam; returns the history, as `gan.fit` does."""
-    adam, history, watching, began = torch.optim.Adam(bound.parameters(), lr), [], 0.0, time.perf_counter()
+    adam, history, watching, began = Adam(bound.parameters(), lr), [], 0.0, time.perf_counter()
     if watch:
         watch(0)
     for step in range(1, steps + 1):
@@ -112,30 +112,35 @@ def size(nets):
 
 # The pieces
 
-def plane(study, model, width, lr):
-    """Five runs of one setting on the grid or the ring, watched while they train."""
+def plane(study, model, width):
+    """Five runs of each learning rate on the grid or the ring, all trained at once and watched while they train."""
     s = SETTINGS[study]
-    mixture = modes.grid() if study == "grid" else modes.ring()
-    shape = (s["runs"], s["batch_size"])
+    mixture, n = modes.grid() if study == "grid" else modes.ring(), s["runs"] * len(s["lrs"])
     torch.manual_seed(0)
     nets = pairs(model, lambda: (networks.MLPEncoder((2,), s["z_dim"], (width, width), s["activation"]),
-                                 networks.MLPDecoder((2,), s["z_dim"], (width, width), s["activation"])), s["runs"])
+                                 networks.MLPDecoder((2,), s["z_dim"], (width, width), s["activation"])), n)
+    shape, rates = (n, s["batch_size"]), torch.tensor(s["lrs"]).repeat_interleave(s["runs"])
     seen, shown = [], []
 
-    def watch(step):
-        points = [drawn(model, nets[0][k], s["draws"]) for k in range(s["runs"])]
-        seen.append([step, *zip(*(modes.count(x, mixture) for x in points), strict=True)])
-        shown.append(points[0][:400])
+    def counts(draws):
+        points = [drawn(model, nets[0][k], draws) for k in range(n)]
+        return points, torch.tensor([modes.count(x, mixture) for x in points]).view(len(s["lrs"]), s["runs"], -1)
 
-    history = train(model, nets, lambda: mixture.sample(shape[0] * shape[1]).view(*shape, 2), shape, s["batches"], lr,
-                    s["batches"] // s["watched"], watch)
-    final = [modes.count(drawn(model, nets[0][k], s["final_draws"]), mixture) for k in range(s["runs"])]
-    curves = {name: torch.stack(history[name]).T.tolist() for name in ("discriminator", "generator", "bound")
-              if name in history}
-    steps, *values = zip(*seen, strict=True)
-    return {"weights": size(nets), "seconds": history["seconds"], "step": steps, "losses": curves,
-            **dict(zip(modes.Count._fields, values, strict=True)),
-            "final": dict(zip(modes.Count._fields, zip(*final, strict=True), strict=True))}, torch.stack(shown)
+    def watch(step):
+        points, found = counts(s["draws"])
+        seen.append((step, found))
+        shown.append(torch.stack([x[:300] for x in points[::s["runs"]]]))
+
+    history = train(model, nets, lambda: mixture.sample(shape[0] * shape[1]).view(*shape, 2), shape, s["batches"],
+                    rates, s["batches"] // s["watched"], watch)
+    steps, found = [step for step, _ in seen], torch.stack([one for _, one in seen])  # (moments, rates, runs, 4)
+    _, final = counts(s["final_draws"])
+
+    def named(table):
+        return {name: table[..., k].tolist() for k, name in enumerate(modes.Count._fields)}
+
+    rows = {f"{lr:g}": named(found[:, k]) | {"final": named(final[k])} for k, lr in enumerate(s["lrs"])}
+    return {"weights": size(nets), "seconds": history["seconds"] / n, "step": steps, "rates": rows}, torch.stack(shown)
 
 
 def images(model, lr):
@@ -239,13 +244,12 @@ def kinds(x):
 
 def pieces(study):
     """The names and the arguments of a study's pieces."""
-    s = SETTINGS[study]
+    s, two = SETTINGS[study], ("VAE", "GAN")
     if study in ("grid", "ring"):
-        todo = [(model, width, lr) for model in MODELS for width in s["widths"] for lr in s["lrs"]]
-        return {f"{study} {model} {width} {lr:g}": (plane, (study, model, width, lr)) for model, width, lr in todo}
+        models = MODELS if study == "grid" else two
+        return {f"{study} {model} {width}": (plane, (study, model, width)) for width in s["widths"] for model in models}
     if study == "images":
-        return {f"images {model} {lr:g}": (images, (model, lr)) for model in MODELS for lr in s["lrs"]}
-    two = ("VAE", "GAN")
+        return {f"images {model} {lr:g}": (images, (model, lr)) for lr in s["lrs"] for model in two}
     if study == "realism":
         todo = [(name, "real", 0) for name in data.SETS]
         todo += list(itertools.product(data.SETS, two, s["seeds"]))
@@ -272,10 +276,17 @@ def recorded_draws(file=FRAMES):
     return load_file(file)
 
 
+def setting(found, model, width, lr, study="grid"):
+    """What five runs of one setting found on the grid or the ring: `kept`, `quality`, `overlap`, `kl`, each `(moments,
+    runs)`, and the same after training under `final`; with the piece's `step`, `seconds` (of one run) and `weights`."""
+    piece = found[f"{study} {model} {width}"]
+    return piece | piece["rates"][f"{lr:g}"]
+
+
 def best_setting(found, model):
     """(width, learning rate) of the grid with the highest mean overlap when training ended, on 2,500 draws a run."""
     s = SETTINGS["grid"]
-    means = {(width, lr): sum(found[f"grid {model} {width} {lr:g}"]["overlap"][-1]) / s["runs"]
+    means = {(width, lr): sum(setting(found, model, width, lr)["overlap"][-1]) / s["runs"]
              for width in s["widths"] for lr in s["lrs"]}
     return max(means, key=means.get)
 
@@ -283,7 +294,7 @@ def best_setting(found, model):
 def final(found, model, what="overlap"):
     """What all runs of the grid ended with, on 10,000 fresh draws each: `(settings, runs)`, widths before rates."""
     s = SETTINGS["grid"]
-    return torch.tensor([found[f"grid {model} {width} {lr:g}"]["final"][what] for width in s["widths"]
+    return torch.tensor([setting(found, model, width, lr)["final"][what] for width in s["widths"]
                          for lr in s["lrs"]], dtype=torch.float64)
 
 
@@ -291,7 +302,7 @@ def falls(found, model):
     """The largest fall of the modes kept below an earlier count, in the second half of each run: `(settings, runs)`."""
     s, rows = SETTINGS["grid"], []
     for width, lr in itertools.product(s["widths"], s["lrs"]):
-        kept = torch.tensor(found[f"grid {model} {width} {lr:g}"]["kept"])[s["watched"] // 2:]
+        kept = torch.tensor(setting(found, model, width, lr)["kept"])[s["watched"] // 2:]
         rows.append((kept.cummax(0).values - kept).max(0).values)
     return torch.stack(rows)
 
@@ -311,8 +322,11 @@ def gather(folder, file=RECORD):
     contents = {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
     found = {name: content["found"] for name, content in contents.items()}
     circumstances = {json.dumps(content["circumstances"]): content["circumstances"] for content in contents.values()}
-    draws = {f"grid {model}": packed(torch.load(folder / "grid {} {} {:g}.pt".format(
-        model, *best_setting(found, model)))[:, :300]) for model in MODELS}
+    draws = {}
+    for model in MODELS:
+        width, lr = best_setting(found, model)
+        shown = torch.load(folder / f"grid {model} {width}.pt")  # (moments, rates, 300, 2)
+        draws[f"grid {model}"] = packed(shown[:, SETTINGS["grid"]["lrs"].index(lr)])
     draws |= {f"{name} {model}": torch.load(folder / f"realism {name} {model} 0.pt")
               for name in data.SETS for model in ("VAE", "GAN")}
     file.parent.mkdir(exist_ok=True)

@@ -6,10 +6,11 @@ small operations; stacked, n networks need as many calls as one.
 
 import copy
 
+import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-__all__ = ["Many"]
+__all__ = ["Adam", "Many"]
 
 
 class Many(nn.Module):
@@ -51,3 +52,23 @@ class Many(nn.Module):
 
     def _state(self):
         return dict(zip(self.names, self.weights, strict=True)) | self.fixed
+
+
+class Adam(torch.optim.Adam):
+    """Adam in which each of many networks has a learning rate of its own: `lr` is a tensor of them, or one number."""
+
+    def __init__(self, parameters, lr, betas=(0.9, 0.999)):
+        self.rates = lr if isinstance(lr, torch.Tensor) and lr.dim() else None
+        super().__init__(parameters, lr if self.rates is None else 1.0, betas)
+
+    @torch.no_grad()
+    def step(self):
+        """One step; with several rates, a step of rate 1 of which each network goes its part."""
+        if self.rates is None:
+            return super().step()
+        weights = [p for group in self.param_groups for p in group["params"]]
+        before = [p.clone() for p in weights]
+        super().step()
+        for p, old in zip(weights, before, strict=True):
+            p.copy_(torch.lerp(old, p, self.rates.view(-1, *[1] * (p.dim() - 1))))
+        return None

@@ -308,9 +308,10 @@ def falls(found, model):
 
 
 def near_best(values, larger=True):
-    """Which runs `(settings, runs)` end within 10 % of the mean of the best setting."""
+    """Which runs `(settings, runs)` end within 10 % of the mean of the best setting; one that is not finite does not."""
     means = values.mean(1)
-    return values >= 0.9 * means.max() if larger else values <= 1.1 * means.min()
+    near = values >= 0.9 * means.max() if larger else values <= 1.1 * means.min()
+    return near & values.isfinite()
 
 
 def gather(folder, file=RECORD):

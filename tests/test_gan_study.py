@@ -19,7 +19,7 @@ def some_record(values, kept=None):
     moments = s["watched"] + 1
     row = {"overlap": [values] * moments, "kept": kept or [[25] * 5] * moments,
            "final": {"overlap": values, "kept": [25] * 5}}
-    return {f"grid {model} {width}": {"step": list(range(moments)), "seconds": 1.0, "weights": 1,
+    return {f"grid {model} {width}": {"step": list(range(moments)), "weights": 1,
                                       "rates": {f"{lr:g}": row for lr in s["lrs"]}}
             for model in gan_study.MODELS for width in s["widths"]}
 

@@ -278,7 +278,7 @@ def recorded_draws(file=FRAMES):
 
 def setting(found, model, width, lr, study="grid"):
     """What five runs of one setting found on the grid or the ring: `kept`, `quality`, `overlap`, `kl`, each `(moments,
-    runs)`, and the same after training under `final`; with the piece's `step`, `seconds` (of one run) and `weights`."""
+    runs)`, and the same after training under `final`; with the piece's `step` and `weights`."""
     piece = found[f"{study} {model} {width}"]
     return piece | piece["rates"][f"{lr:g}"]
 
@@ -321,7 +321,8 @@ def gather(folder, file=RECORD):
         raise FileNotFoundError(f"{len(missing)} pieces are not done yet, such as {missing[0]!r}: "
                                 "python -m vae_lib.gan_study does them")
     contents = {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
-    found = {name: content["found"] for name, content in contents.items()}
+    found = {name: {key: value for key, value in content["found"].items() if key != "seconds"}  # they hold pauses too
+             for name, content in contents.items()}
     circumstances = {json.dumps(content["circumstances"]): content["circumstances"] for content in contents.values()}
     draws = {}
     for model in MODELS:

@@ -469,3 +469,24 @@ def test_image_editor_follows_sliders_examples_and_drawing(contexts, address):
             seen.append(edited())
             assert len(set(seen)) == 4, f"{name} ({view}): the edited image stays as it was"
             page.close()
+
+
+def test_modes_in_time_follow_their_slider(contexts, address):
+    for name in live_pages("mt-models"):
+        for view in ("desktop-light", "phone-dark"):
+            page = contexts[view].new_page()
+            page.goto(address + name)
+            chromium.settle(page)
+            figure = page.locator(".mt")
+            figure.scroll_into_view_if_needed()
+            page.wait_for_function("() => document.querySelector('.mt').innerText.includes('good draws')")
+            read = "all => all.map((c) => c.toDataURL())"
+            before, words = figure.locator("canvas").evaluate_all(read), figure.inner_text()
+            assert len(before) == 2, f"{name} ({view}): two models are compared"
+            figure.get_by_role("slider", name="Batches seen").focus()
+            page.keyboard.press("Home")
+            page.wait_for_function("() => document.querySelector('.mt-time').innerText === '0 batches'")
+            after = figure.locator("canvas").evaluate_all(read)
+            assert all(a != b for a, b in zip(after, before, strict=True)), f"{name} ({view}): the draws stay"
+            assert figure.inner_text() != words, f"{name} ({view}): the numbers stay"
+            page.close()

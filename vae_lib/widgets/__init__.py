@@ -8,6 +8,6 @@ from vae_lib.widgets.importance_sampling import ImportanceSampling, importance_s
 from vae_lib.widgets.latent_plane import LatentPlane, latent_plane
 from vae_lib.widgets.modes_in_time import ModesInTime, modes_in_time
 
-__all__ = ["ElboGap", "FaultMap", "GradientEstimators", "ImageEditor", "ImportanceSampling", "LatentPlane", "ModesInTime",
-           "elbo_gap", "fault_map", "gradient_estimators", "image_editor", "importance_sampling", "latent_plane",
-           "modes_in_time"]
+__all__ = ["ElboGap", "FaultMap", "GradientEstimators", "ImageEditor", "ImportanceSampling", "LatentPlane",
+           "ModesInTime", "elbo_gap", "fault_map", "gradient_estimators", "image_editor", "importance_sampling",
+           "latent_plane", "modes_in_time"]

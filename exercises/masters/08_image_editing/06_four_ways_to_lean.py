@@ -111,7 +111,7 @@ reading["distance"] = distance_read
 #+ "code": "{{pixels}}", "pixels": "{{code}}"
 
 # %% wrong: the shear taken for the code
-# hint: You have code and shear the wrong way round. The shear moves the slant of every image by just what is asked; a vector moves only what a line can
+# hint: You have code and shear the wrong way round. The shear moves the slant of every image by what is asked; a vector moves only what a line can
 #   read.
 #- "code": "{{code}}"
 #+ "code": "{{shear}}"

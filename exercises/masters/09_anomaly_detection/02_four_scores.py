@@ -14,14 +14,14 @@
 # %% statement
 r"""
 Four scores, A to D, of the same normal images (blue) and anomalous ones (orange), all larger for what should be more anomalous; a made-up
-example, for the reading. Fill in `reading`:
+example, for the reading. Where both colours are, they mix. Fill in `reading`:
 
 - `"good"`: the score with the highest AUROC;
 - `"cured"`: the score whose AUROC is near 0 as it stands, and near 1 if it is replaced by its distance from the mean of the normal
   images (typicality);
 - `"spoilt"`: the score that says little as it stands, and whose distance from the mean puts the anomalies *below* normal images;
 - `"silent"`: the score that says nothing, with or without that;
-- `"found"`: the lowest panel is about the good score alone. Suppose that {{RATE}} % of the normal images may raise an alarm. How many percent of the
+- `"found"`: the lowest panel is about the good score alone. Suppose that {{rate}} % of the normal images may raise an alarm. How many percent of the
   anomalies raise one (to 3)?
 """
 
@@ -37,7 +37,7 @@ def draws(rng):
     from statistics import NormalDist
     threshold = NormalDist(*laws["good"][0]).inv_cdf(1 - rate / 100)
     missed = 100 * NormalDist(*laws["good"][1]).cdf(threshold)
-    return {"RATE": rate, "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
+    return {"rate": rate, "below": laws["good"], "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
             "found": round(100 - missed, 1), "missed": round(missed, 1), "threshold": round(threshold, 1), **at}
 
 # %% show
@@ -49,21 +49,21 @@ from vae_lib import plots
 plots.style()
 laws = {{laws}}
 fig = plt.figure(figsize=(6, 7.4), layout="constrained")
-axes = fig.subplot_mosaic([["A", "B"], ["C", "D"], ["good", "good"]], height_ratios=[1, 1, 1.7])
+axes = fig.subplot_mosaic([["A", "B"], ["C", "D"], ["below", "below"]], height_ratios=[1, 1, 1.7])
 edges = range(0, 301, 6)
 for letter, both in laws.items():
     for (mean, spread), color in zip(both, ("blue", "orange")):
         law = NormalDist(mean, spread)
         axes[letter].stairs([law.cdf(b) - law.cdf(a) for a, b in zip(edges, edges[1:])], edges, fill=True, alpha=0.5, color=plots.COLORS[color])
     axes[letter].set(title=letter, yticks=[], xlabel="score, nats", xlim=(0, 300))
-for (mean, spread), name, color in zip(laws["{{good}}"], ("normal", "anomalous"), ("blue", "orange")):
+for (mean, spread), name, color in zip({{below}}, ("normal", "anomalous"), ("blue", "orange")):
     x = range(60, 301)
     y = [100 - 100 * NormalDist(mean, spread).cdf(t) for t in x]
-    axes["good"].plot(x, y, color=plots.COLORS[color])
-    axes["good"].annotate(name, (mean, 50), (5, 5) if name == "anomalous" else (-5, -5), textcoords="offset points",
+    axes["below"].plot(x, y, color=plots.COLORS[color])
+    axes["below"].annotate(name, (mean, 50), (5, 5) if name == "anomalous" else (-5, -5), textcoords="offset points",
                           ha="left" if name == "anomalous" else "right", color=plots.COLORS[color])
-axes["good"].set(xlabel="threshold, nats", ylabel="images above it, %", xlim=(60, 300), ylim=(0, 101), yticks=range(0, 101, 10))
-axes["good"].grid(alpha=0.4)
+axes["below"].set(xlabel="threshold, nats", ylabel="images above it, %", xlim=(60, 300), ylim=(0, 101), yticks=range(0, 101, 10))
+axes["below"].grid(alpha=0.4)
 plt.show()
 
 # %% starter
@@ -134,4 +134,4 @@ reading = {"good": "{{silent}}", "cured": "{{cured}}", "spoilt": "{{spoilt}}", "
 # hint: The letters are right. For the share you gave the rate of false alarms. Find the threshold at which the *blue* curve has that height, and
 #   read the orange one there.
 #- {{found}}
-#+ {{RATE}}
+#+ {{rate}}

@@ -13,8 +13,8 @@
 # %% statement
 r"""
 A test set holds anomalies of {{KINDS}} kinds, numbered from 0. How many there are of each kind is an accident of who collected
-them. On the line, an anomaly is of kind $k$ with the probability `SHARES[k]`: here {{SHARES}}. Within a kind, every image of
-the test set stands for as many.
+them. On the line, an anomaly is of kind $k$ with the probability `SHARES[k]`: here {{SHARES}}. Within a kind, all images of
+the test set count the same.
 
 Write `line_auroc(normal, anomalous, kind)`: the probability that an anomaly *of the line* scores above a normal image, a tie
 counted half. `normal` holds scores of normal images, `(n,)`; `anomalous` those of anomalies, `(m,)`, and `kind` their kinds as whole

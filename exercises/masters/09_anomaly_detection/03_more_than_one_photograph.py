@@ -17,8 +17,8 @@ Let $s$ be larger for what is more anomalous, and $N$ the number of normal image
 normal, its score is as likely to have any rank among the $N + 1$ scores, itself included. So take
 for $p$ its place from the top, divided by $N + 1$. An old score that is equal to the new one counts as above it.
 
-Here each piece is photographed {{VIEWS}} times, and the smallest of its {{VIEWS}} p-values is what catches the eye. That one is below
-$\rho$ far more often than $\rho$ promises. But if each photograph may use only the rate $\rho / {{VIEWS}}$, the chances of {{VIEWS}}
+Here each piece is photographed {{VIEWS}} times, and the smallest of its {{VIEWS}} p-values is what catches the eye. That one can be
+below $\rho$ far more often than $\rho$ promises. But if each photograph may use only the rate $\rho / {{VIEWS}}$, the chances of {{VIEWS}}
 photographs add up to at most $\rho$, however they depend on each other.
 
 Write `p_values(normal, new)`: `normal` holds $N$ scores, `new` has the shape `(pieces, {{VIEWS}})`. Give one $p$ for each *piece*, such that
@@ -54,7 +54,7 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, normal, new):
-    return {"p": answer(normal, new), "p_of_a_piece_with_equal_photographs": answer(normal, normal.sort().values[-4:, None].expand(-1, VIEWS)),
+    return {"p": answer(normal, new), "p_of_a_piece_with_equal_photographs": answer(normal, normal.sort().values[-4:, None].repeat(1, VIEWS)),
             "p_of_the_most_normal": answer(normal, new - 100)}
 
 # %% laws
@@ -133,3 +133,27 @@ def p_values(normal, new):
 # hint: Some values are above 1. Nothing is more normal than p = 1: cut there.
 #- torch.clamp(VIEWS * p.amin(-1), max=1.0)
 #+ VIEWS * p.amin(-1)
+
+# %% wrong: as if the photographs were independent
+# hint: You count as if the photographs were independent. They show the same piece, so they are not; the sum of the chances holds however they depend
+#   on each other.
+#- torch.clamp(VIEWS * p.amin(-1), max=1.0)
+#+ 1 - (1 - p.amin(-1)) ** VIEWS
+
+# %% wrong: the scores are averaged first
+# hint: You average the scores of a piece, then look for their place among scores of single photographs. An average spreads less than one score
+#   does, so the places are no longer equally likely; and a fault in one photograph is thinned out.
+def p_values(normal, new):
+    above = (normal >= new.mean(-1, keepdim=True)).double().sum(-1)
+    return (above + 1) / (len(normal) + 1)
+
+# %% wrong: the sum of the p-values
+# hint: You add up the p-values of a piece. What adds up are the chances that one of them is small; take the smallest, and let it pay for all looks.
+#- VIEWS * p.amin(-1)
+#+ p.sum(-1)
+
+# %% wrong: the product of the p-values
+# hint: You multiply the p-values of a piece. Even for independent photographs a product is far more often small than it says, and these are not
+#   independent.
+#- VIEWS * p.amin(-1)
+#+ p.prod(-1)

@@ -53,11 +53,14 @@ def inputs(rng):
 # %% probe
 def probe(answer, x, mu, logvar, W, b):
     return {"value": answer(x, mu, logvar, W, b), "value_of_a_sure_q": answer(x, mu, logvar - 40, W, b),
+            "value_asked_again": answer(x, mu, logvar, W, b),
             "value_of_a_perfect_copy": answer(mu @ W.T + b, mu, logvar, W, b)}
 
 # %% laws
 def laws(seen, x, mu, logvar, W, b):
     yield seen["value"].shape == (5,), "there is one number for each image"
+    yield (seen["value"] - seen["value_asked_again"]).abs().max() < 1e-4, "asked again, it says the same", \
+        "You draw z. Asked for is the exact average: write the square out and average each part."
     yield (seen["value"] >= seen["value_of_a_sure_q"] - 1e-3).all(), "a wider q never lowers the score", \
         "The pixels move with z: the spread of q adds to the squares, whatever its sign."
     z = mu + (0.5 * logvar).exp() * torch.randn(4000, *mu.shape)
@@ -134,3 +137,34 @@ def average_nll(x, mu, logvar, W, b):
 # hint: This is the log-likelihood. As a score it has a minus, so that it is larger for what is more anomalous.
 #- return (error + blur) / (2 * NOISE**2) + constant
 #+ return -((error + blur) / (2 * NOISE**2) + constant)
+
+# %% wrong: the standard deviations of q
+# hint: You add the standard deviations of q. Squares of what varies grow by its variance, the exponential of `logvar`.
+#- logvar.exp()
+#+ (0.5 * logvar).exp()
+
+# %% wrong: the constant without its half
+# hint: The constant is twice what it should be: the logarithm of σ² · 2π has the one half in front, too.
+#- math.log(NOISE * math.sqrt(2 * math.pi))
+#+ math.log(2 * math.pi * NOISE**2)
+
+# %% wrong: the constant without two pi
+# hint: In the constant the 2π of the Gaussian is missing.
+#- math.log(NOISE * math.sqrt(2 * math.pi))
+#+ math.log(NOISE)
+
+# %% wrong: the constant without sigma
+# hint: In the constant σ is missing: a wide Gaussian is a low one.
+#- math.log(NOISE * math.sqrt(2 * math.pi))
+#+ math.log(math.sqrt(2 * math.pi))
+
+# %% wrong: the rate is added
+# hint: You added the rate: this is the −ELBO. Asked for is its first part alone.
+#- (error + blur) / (2 * NOISE**2) + constant
+#+ (error + blur) / (2 * NOISE**2) + constant + 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
+
+# %% wrong: a wider Gaussian of each pixel
+# hint: You put the spread of q into the variance of each pixel. That is the logarithm of an average over q; asked for is the average of the logarithm.
+def average_nll(x, mu, logvar, W, b):
+    variance = NOISE**2 + logvar.exp() @ W.T.square()
+    return 0.5 * ((x - mu @ W.T - b).square() / variance + (2 * math.pi * variance).log()).sum(-1)

@@ -15,7 +15,7 @@
 # %% statement
 r"""
 `margins` should do what the chapter's detector does: standardise, reconstruct, set a threshold, and say how far each new image lies above
-it. A margin above 0 is an alarm. Of normal images, at most {{PERCENT}} % may raise one, on average.
+it. A margin above 0 is an alarm. Of normal images, at most {{percent}} % may raise one, on average.
 
 `train` holds the images that `encode` and `decode` were trained on, `held_out` other normal images, `new` the images to judge, all `(images,
 pixels)`. Images are standardised as in the chapter: less the mean training image, divided by one number for all pixels. `encode` takes such
@@ -28,7 +28,7 @@ The code runs, and its margins look reasonable. It has **two faults**. Mend them
 # %% draws
 def draws(rng):
     rate, held = rng.choice([(0.03, 66), (0.06, 33), (0.07, 42), (0.11, 27), (0.12, 41)])
-    return {"RATE": rate, "PERCENT": round(100 * rate), "held": held}
+    return {"RATE": rate, "percent": round(100 * rate), "held": held}
 
 # %% given
 import math

@@ -149,3 +149,8 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 # hint: You have all three the wrong way round: it is the odd image that should be above the normal one.
 #- difference > 0
 #+ difference < 0
+
+# %% wrong: half of the floor
+# hint: In your floor only the white outcome counts. The coin of a pixel costs −p log p − (1 − p) log(1 − p) on average.
+#- cost(grey, grey)
+#+ -(grey * torch.log(grey)).sum(1)

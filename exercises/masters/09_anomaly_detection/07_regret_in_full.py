@@ -55,7 +55,7 @@ def inputs(rng):
 def probe(answer, x, mu, logvar, w, aside):
     across = aside - (aside @ w)[:, None] * w / w.square().sum()
     precision = 1 + w.square().sum() / S**2
-    at_best = answer(x, x @ w / (S**2 + w.square().sum()), -precision.log().expand(5), w)
+    at_best = answer(x, x @ w / (S**2 + w.square().sum()), -precision.log().repeat(5), w)
     return {"value": answer(x, mu, logvar, w), "value_with_something_orthogonal_added": answer(x + across, mu, logvar, w),
             "value_at_the_best_q": at_best}
 
@@ -144,3 +144,23 @@ def regret(x, mu, logvar, w):
 # hint: The best mean is not divided by the precision. Put mu at your best mean and see whether the regret is smallest there.
 #- (x @ w) / S**2 / precision
 #+ (x @ w) / S**2
+
+# %% wrong: the standard deviation of q
+# hint: You take the exponential of half of `logvar`, which is the standard deviation of q. Here its variance is compared with the best one.
+#- ratio = logvar.exp() * precision
+#+ ratio = (0.5 * logvar).exp() * precision
+
+# %% wrong: the logarithm with the wrong sign
+# hint: The logarithm of the ratio has the wrong sign: a q that is far too narrow must lose nats.
+#- - ratio.log()
+#+ + ratio.log()
+
+# %% wrong: at the posterior's precision and not its variance
+# hint: You divide by the precision of the best q where you should multiply, or the other way round: the precision is one over the variance.
+#- ratio = logvar.exp() * precision
+#+ ratio = logvar.exp() / precision
+
+# %% wrong: the one is missing
+# hint: The −1 is missing: without it the best q has a regret of one half.
+#- - 1 - ratio.log()
+#+ - ratio.log()

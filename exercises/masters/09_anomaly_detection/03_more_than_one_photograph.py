@@ -50,6 +50,7 @@ def inputs(rng):
     new = (4 * rng.normal(9, VIEWS)).round() / 4
     new[:3, 0] = normal.amax() + torch.tensor([0.0, 1.0, -0.75])
     new[3, 1] = normal.sort().values[-3]
+    new[4] = normal.sort().values[-VIEWS:]
     return {"normal": normal, "new": new}
 
 # %% probe

@@ -36,7 +36,7 @@ def test_no_test_or_validation_image_is_learnt():
 
 def test_the_parts_are_all_classes_sets_and_seeds():
     parts = one_class.parts()
-    assert len(parts) == len(set(parts)) == 2 * 10 * 3 + 10 * 3
+    assert len(parts) == len(set(parts)) == 2 * 10 * 3 + 10 * 2
     assert {part[2] for part in parts} == {0, 1, 2}
 
 

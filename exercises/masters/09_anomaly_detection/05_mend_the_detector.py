@@ -22,7 +22,7 @@ pixels)`. Images are standardised as in the chapter: less the mean training imag
 images and gives `mu` and `logvar`; `decode` takes `z` and gives the mean of such an image. The score is the reconstruction error, so here a
 *large* score is anomalous.
 
-The code runs, and its margins look reasonable. It has **two faults**. Mend them.
+The code runs, and its margins look reasonable. It has **two faults**. Mend them, and change as little as you can.
 """
 
 # %% draws

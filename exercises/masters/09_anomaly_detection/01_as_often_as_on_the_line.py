@@ -1,0 +1,126 @@
+# title: As often as on the line
+# chapter: 09_anomaly_detection
+# goal: make an AUROC speak of the anomalies that will come, and not of those that were collected
+# kind: implement
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: How well a score tells them apart
+# answer: line_auroc
+# returns: tensor
+# removes: vae_lib.anomaly.auroc, vae_lib.anomaly._auroc
+
+# %% statement
+r"""
+A test set holds anomalies of {{KINDS}} kinds, numbered from 0. How many there are of each kind is an accident of who collected
+them. On the line, an anomaly is of kind $k$ with the probability `SHARES[k]`: here {{SHARES}}. Within a kind, all images of
+the test set count the same.
+
+Write `line_auroc(normal, anomalous, kind)`: the probability that an anomaly *of the line* scores above a normal image, a tie
+counted half. `normal` holds scores of normal images, `(n,)`; `anomalous` those of anomalies, `(m,)`, and `kind` their kinds as whole
+numbers, `(m,)`. Scores are larger for what is more anomalous. Every kind is there at least once.
+"""
+
+# %% draws
+def draws(rng):
+    kinds = rng.choice([3, 4])
+    parts = rng.sample([1, 2, 3, 6, 9], kinds)
+    return {"KINDS": kinds, "SHARES": [round(part / sum(parts), 2) for part in parts[:-1]]
+            + [round(1 - sum(round(part / sum(parts), 2) for part in parts[:-1]), 2)]}
+
+# %% given
+import torch
+
+# %% starter
+def line_auroc(normal, anomalous, kind):
+    """P(an anomaly of the line scores above a normal image), a tie counted half: one number."""
+    ...
+
+# %% solution
+def line_auroc(normal, anomalous, kind):
+    """P(an anomaly of the line scores above a normal image), a tie counted half: one number."""
+    difference = anomalous[:, None] - normal
+    wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
+    shares = torch.tensor(SHARES, dtype=torch.float64)
+    weight = shares[kind] / torch.bincount(kind)[kind]
+    return (weight * wins).sum()
+
+# %% inputs
+def inputs(rng):
+    kinds = [k for k, count in enumerate(rng.sample([2, 5, 8, 13], KINDS)) for _ in range(count)]
+    kind = torch.tensor(rng.sample(kinds, len(kinds)))
+    level = rng.normal(KINDS) + 0.5
+    return {"normal": (2 * rng.normal(15)).round() / 2, "kind": kind,
+            "anomalous": (2 * rng.normal(len(kind)) + 2 * level[kind]).round() / 2}
+
+# %% probe
+def probe(answer, normal, anomalous, kind):
+    return {"value": answer(normal, anomalous, kind), "value_where_all_scores_agree": answer(0 * normal, 0 * anomalous, kind),
+            "value_where_all_anomalies_are_above": answer(normal, anomalous.abs() + 50, kind)}
+
+# %% laws
+def laws(seen, normal, anomalous, kind):
+    yield seen["value"].shape == (), "there is one number for the whole test set"
+    yield 0 <= seen["value"] <= 1.0001, "a probability lies between 0 and 1"
+    yield abs(seen["value_where_all_anomalies_are_above"] - 1) < 1e-3, "it is 1 where every anomaly is above every normal image"
+    yield abs(seen["value_where_all_scores_agree"] - 0.5) < 1e-3, "it is one half where all scores are the same"
+
+# %% right: kind by kind, with loops
+def line_auroc(normal, anomalous, kind):
+    total = 0.0
+    for k, share in enumerate(SHARES):
+        own = [a for a, which in zip(anomalous.tolist(), kind.tolist()) if which == k]
+        won = sum((a > b) + 0.5 * (a == b) for a in own for b in normal.tolist())
+        total += share * won / (len(own) * len(normal))
+    return torch.tensor(total)
+
+# %% right: by scikit-learn, with weights
+from sklearn.metrics import roc_auc_score
+
+def line_auroc(normal, anomalous, kind):
+    counts = torch.bincount(kind, minlength=len(SHARES)).double()
+    weights = torch.cat([torch.ones(len(normal)), (torch.tensor(SHARES).double() / counts)[kind]])
+    truth = torch.cat([torch.zeros(len(normal)), torch.ones(len(anomalous))])
+    return torch.tensor(roc_auc_score(truth, torch.cat([normal, anomalous]), sample_weight=weights))
+
+# %% right: by the sign of the differences
+def line_auroc(normal, anomalous, kind):
+    each = (1 + torch.sign(anomalous.unsqueeze(1) - normal.unsqueeze(0)).mean(1)) / 2
+    return torch.stack([SHARES[k] * each[kind == k].mean() for k in range(KINDS)]).sum()
+
+# %% wrong: all images of the test set alike
+# hint: Every anomaly of the test set counts the same. Then the kind that was collected most often rules, and not the one that
+#   comes most often.
+#- shares[kind] / torch.bincount(kind)[kind]
+#+ torch.full((len(kind),), 1 / len(kind))
+
+# %% wrong: all kinds alike
+# hint: Every kind counts the same: the mean over kinds. On the line they are not equally frequent; use `SHARES`.
+#- shares[kind] /
+#+ (torch.ones_like(shares) / KINDS)[kind] /
+
+# %% wrong: the share for each image
+# hint: You give each image the whole share of its kind. The images of a kind divide its share among them.
+#- shares[kind] / torch.bincount(kind)[kind]
+#+ shares[kind] / shares[kind].sum()
+
+# %% wrong: a tie counts nothing
+# hint: A tie counts as a loss. It is counted half, so that a score that is always the same gets 0.5.
+#- 0.5 * (difference == 0)
+#+ 0.0 * (difference == 0)
+
+# %% wrong: a tie counts as a win
+# hint: A tie counts as a win. Then a score that is always the same would be perfect; count it half.
+#- 0.5 * (difference == 0)
+#+ 1.0 * (difference == 0)
+
+# %% wrong: the wrong way round
+# hint: This is the probability that a *normal* image is above. Here scores are larger for what is more anomalous.
+#- difference > 0
+#+ difference < 0
+
+# %% wrong: by how much
+# hint: You average how far the anomalies are above. AUROC asks only which of the two is larger: the size of the difference
+#   would change with the unit of the score.
+#- ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
+#+ difference.double().mean(1)

@@ -1,0 +1,137 @@
+# title: Four scores and their histograms
+# chapter: 09_anomaly_detection
+# goal: see in a histogram what an AUROC and the distance from the mean make of a score
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: How well a score tells them apart
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, found 0.06
+# removes:
+
+# %% statement
+r"""
+Four scores, A to D, of the same normal images (blue) and anomalous ones (orange), all larger for what should be more anomalous; a made-up
+example, for the reading. Where both colours are, they mix. Fill in `reading`:
+
+- `"good"`: the score with the highest AUROC;
+- `"cured"`: the score whose AUROC is near 0 as it stands, and near 1 if it is replaced by its distance from the mean of the normal
+  images (typicality);
+- `"spoilt"`: the score that says little as it stands, and whose distance from the mean puts the anomalies *below* normal images;
+- `"silent"`: the score that says nothing, with or without that;
+- `"found"`: the lowest panel is about the good score alone. Suppose that {{rate}} % of the normal images may raise an alarm. How many percent of the
+  anomalies raise one (to 3)?
+"""
+
+# %% draws
+def draws(rng):
+    letters = rng.sample("ABCD", 4)
+    at = dict(zip(("good", "cured", "spoilt", "silent"), letters))
+    shift = rng.integer(0, 5)
+    apart = rng.choice([54, 62])
+    laws = {"good": ((150 + shift, 30), (150 + shift + apart, 30)), "cured": ((190, 22), (80 + shift, 16)),
+            "spoilt": ((160, 52), (160 - shift, 9)), "silent": ((150, 30 + shift), (150, 30 + shift))}
+    rate = rng.choice([5, 10, 20])
+    from statistics import NormalDist
+    threshold = NormalDist(*laws["good"][0]).inv_cdf(1 - rate / 100)
+    missed = 100 * NormalDist(*laws["good"][1]).cdf(threshold)
+    return {"rate": rate, "below": laws["good"], "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
+            "found": round(100 - missed, 1), "missed": round(missed, 1), "threshold": round(threshold, 1), **at}
+
+# %% show
+from statistics import NormalDist
+
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+laws = {{laws}}
+fig = plt.figure(figsize=(6, 7.4), layout="constrained")
+axes = fig.subplot_mosaic([["A", "B"], ["C", "D"], ["below", "below"]], height_ratios=[1, 1, 1.7])
+edges = range(0, 301, 6)
+for letter, both in laws.items():
+    for (mean, spread), color in zip(both, ("blue", "orange")):
+        law = NormalDist(mean, spread)
+        axes[letter].stairs([law.cdf(b) - law.cdf(a) for a, b in zip(edges, edges[1:])], edges, fill=True, alpha=0.5, color=plots.COLORS[color])
+    axes[letter].set(title=letter, yticks=[], xlabel="score, nats", xlim=(0, 300))
+for (mean, spread), name, color in zip({{below}}, ("normal", "anomalous"), ("blue", "orange")):
+    x = range(60, 301)
+    y = [100 - 100 * NormalDist(mean, spread).cdf(t) for t in x]
+    axes["below"].plot(x, y, color=plots.COLORS[color])
+    axes["below"].annotate(name, (mean, 50), (5, 5) if name == "anomalous" else (-5, -5), textcoords="offset points",
+                          ha="left" if name == "anomalous" else "right", color=plots.COLORS[color])
+axes["below"].set(xlabel="threshold, nats", ylabel="images above it, %", xlim=(60, 300), ylim=(0, 101), yticks=range(0, 101, 10))
+axes["below"].grid(alpha=0.4)
+plt.show()
+
+# %% starter
+reading = {"good": ..., "cured": ..., "spoilt": ..., "silent": ..., "found": ...}
+
+# %% solution
+reading = {"good": "{{good}}", "cured": "{{cured}}", "spoilt": "{{spoilt}}", "silent": "{{silent}}", "found": {{found}}}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    names = ("good", "cured", "spoilt", "silent")
+    seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
+    if len(set(seen.values())) < 4:
+        raise Problem("type", "Each letter belongs to one entry: a letter stands twice.")
+    if answer.get("found", ...) is ...:
+        raise Problem("none", "The share of found anomalies is still missing: the last entry of `reading`.")
+    found = number(answer["found"], "the share that is found")
+    if 0 < abs(found) <= 1:
+        raise Problem("type", "For the share that is found we expect percent: 40 for two fifths.")
+    return seen | {"found": found}
+
+# %% laws
+def laws(seen):
+    yield 0 <= seen["found"] <= 100, "a share lies between 0 and 100 %"
+
+# %% right: in small letters, read a little low
+reading = {"good": "{{good}}".lower(), "cured": " {{cured}}", "spoilt": "{{spoilt}}", "silent": "{{silent}} ", "found": {{found}} - 2}
+
+# %% right: by the two curves
+read_missed = {{missed}} - 1.5
+reading = dict(found=100 - read_missed, silent="{{silent}}", spoilt="{{spoilt}}", cured="{{cured}}", good="{{good}}")
+
+# %% wrong: the widest gap taken for the highest AUROC
+# hint: You called that score good where the two sets lie far apart the wrong way round: the anomalies have the *lower* scores, and an AUROC
+#   is the chance that they are above.
+#- "good": "{{good}}", "cured": "{{cured}}"
+#+ "good": "{{cured}}", "cured": "{{good}}"
+
+# %% wrong: the cured and the spoilt
+# hint: You have the cured and the spoilt score the wrong way round. Take the mean of the blue ones as the new 0: which orange images
+#   lie far from it, and which ones on it?
+#- "cured": "{{cured}}", "spoilt": "{{spoilt}}"
+#+ "cured": "{{spoilt}}", "spoilt": "{{cured}}"
+
+# %% wrong: the spoilt and the silent
+# hint: You have the spoilt and the silent score the wrong way round. In both the means agree. Where the widths agree too, no function of the
+#   score can help or harm; where the orange one is narrow, it lies nearer to the mean than blue images do.
+#- "spoilt": "{{spoilt}}", "silent": "{{silent}}"
+#+ "spoilt": "{{silent}}", "silent": "{{spoilt}}"
+
+# %% wrong: the good and the silent
+# hint: You called good the score whose two histograms are the same. That score tells nothing: its AUROC is 0.5.
+reading = {"good": "{{silent}}", "cured": "{{cured}}", "spoilt": "{{spoilt}}", "silent": "{{good}}", "found": {{found}}}
+
+# %% wrong: the missed ones
+# hint: The letters are right. For the share you gave the anomalies *below* the threshold: those are missed.
+#- {{found}}
+#+ {{missed}}
+
+# %% wrong: the threshold itself
+# hint: The letters are right. For the share you gave the threshold, in nats. Go up from it to the orange curve.
+#- {{found}}
+#+ {{threshold}}
+
+# %% wrong: the allowed rate
+# hint: The letters are right. For the share you gave the rate of false alarms. Find the threshold at which the *blue* curve has that height, and
+#   read the orange one there.
+#- {{found}}
+#+ {{rate}}

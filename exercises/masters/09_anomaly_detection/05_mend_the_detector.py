@@ -1,0 +1,166 @@
+# title: Mend a broken detector
+# chapter: 09_anomaly_detection
+# goal: find faults that leave a detector running, and its promise broken
+# kind: mend
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: A threshold that keeps its promise
+# answer: margins
+# returns: tensor
+# plant: 2
+# tolerance: 5e-4
+# removes: vae_lib.detector.threshold, vae_lib.anomaly.reconstruction_error
+
+# %% statement
+r"""
+`margins` should do what the chapter's detector does: standardise, reconstruct, set a threshold, and say how far each new image lies above
+it. A margin above 0 is an alarm. Of normal images, at most {{percent}} % may raise one, on average.
+
+`train` holds the images that `encode` and `decode` were trained on, `held_out` other normal images, `new` the images to judge, all `(images,
+pixels)`. Images are standardised as in the chapter: less the mean training image, divided by one number for all pixels. `encode` takes such
+images and gives `mu` and `logvar`; `decode` takes `z` and gives the mean of such an image. The score is the reconstruction error, so here a
+*large* score is anomalous.
+
+The code runs, and its margins look reasonable. It has **two faults**. Mend them, and change as little as you can.
+"""
+
+# %% draws
+def draws(rng):
+    rate, held = rng.choice([(0.03, 66), (0.06, 33), (0.07, 42), (0.11, 27), (0.12, 41)])
+    return {"RATE": rate, "percent": round(100 * rate), "held": held}
+
+# %% given
+import math
+
+import torch
+
+# %% solution
+def margins(encode, decode, train, held_out, new):
+    """How far each new image's score lies above the threshold, (images,); above 0 is an alarm."""
+    mean = train.mean(0)
+    centred = train - mean
+    scale = centred.square().mean().sqrt()
+
+    def score(images):
+        x = (images - mean) / scale
+        mu, logvar = encode(x)
+        return (x - decode(mu)).square().sum(-1)
+
+    ranked = score(held_out).sort(descending=True).values
+    place = math.floor(RATE * (len(held_out) + 1))
+    threshold = ranked[place - 1]
+    return score(new) - threshold
+
+# %% inputs
+def inputs(rng):
+    centre = 1.5 * rng.normal(8)
+    return {"train": centre + 0.6 * rng.normal({{held}} + 60, 8), "held_out": centre + 0.6 * rng.normal({{held}}, 8) + 0.05,
+            "new": centre + 0.9 * rng.normal(6, 8), "weight": 0.4 * rng.normal(8, 3), "seed": rng.integer(0, 10**6)}
+
+# %% probe
+def probe(answer, train, held_out, new, weight, seed):
+    def encode(x):
+        return x @ weight, x @ weight.flip(0) - 0.5
+
+    def decode(z):
+        return torch.tanh(z @ weight.T)
+
+    return {"margins": answer(encode, decode, train, held_out, new),
+            "margins_of_one_image": answer(encode, decode, train, held_out, new[:1]),
+            "margins_in_other_units": answer(encode, decode, 5 * train, 5 * held_out, 5 * new)}
+
+# %% laws
+def laws(seen, train, held_out, new, weight, seed):
+    yield seen["margins"].shape == (6,), "there is one number for each new image"
+    yield (seen["margins"] - seen["margins_in_other_units"]).abs().max() < 1e-2, "the unit of the pixels does not matter", \
+        "Multiply all images by 5: a standardised image stays what it is."
+    yield (seen["margins"][:1] - seen["margins_of_one_image"]).abs().max() < 1e-2, \
+        "what is said of an image does not depend on those beside it", "Judge one image alone, then the same image among others."
+
+# %% right: by the k-th largest
+def margins(encode, decode, train, held_out, new):
+    sigma = train.double().var(0, correction=0).mean().sqrt().to(train)
+    errors = []
+    for images in (held_out, new):
+        x = (images - train.mean(0)) / sigma
+        errors.append(((x - decode(encode(x)[0])) ** 2).sum(1))
+    kept, found = errors
+    return found - kept.topk(math.floor(RATE * (len(kept) + 1))).values[-1]
+
+# %% right: with minus the score, as scikit-learn has it
+def margins(encode, decode, train, held_out, new):
+    mean = train.mean(0, keepdim=True)
+    spread = torch.linalg.vector_norm(train - mean) / math.sqrt(train.numel())
+
+    def normality(images):
+        x = (images - mean) / spread
+        z, _ = encode(x)
+        return -torch.stack([torch.dot(row, row) for row in x - decode(z)])
+
+    k = int((len(held_out) + 1) * RATE)
+    offset = normality(held_out).kthvalue(k).values
+    return offset - normality(new)
+
+# %% wrong: the threshold from the training images
+# hint: The threshold is set on images that the model was trained on. It finds them more normal than new ones, and there are more false alarms
+#   than promised.
+#- score(held_out).sort
+#+ score(train).sort
+
+# %% wrong: the most normal images set the threshold
+# hint: The threshold is counted from the wrong end: nearly every normal image lies above it. The few with the *largest* errors set it.
+#- descending=True
+#+ descending=False
+
+# %% wrong: a place too few
+# hint: The place of the threshold is counted in N in place of N + 1. The new image is one of the N + 1 that may have any rank; without it
+#   the rate is lower than it need be.
+#- (len(held_out) + 1)
+#+ len(held_out)
+
+# %% wrong: the number of training images
+# hint: The place of the threshold comes from the number of training images. It is a place among the scores of the held-out ones.
+#- (len(held_out) + 1)
+#+ (len(train) + 1)
+
+# %% wrong: the mean of the images at hand
+# hint: Each set of images loses its own mean. What a batch of faulty pieces has in common is then taken away before anybody looks: the mean
+#   is that of the training images.
+#- (images - mean) / scale
+#+ (images - images.mean(0)) / scale
+
+# %% wrong: multiplied by the scale
+# hint: The images are multiplied by their spread. To make the spread 1 one divides by it.
+#- (images - mean) / scale
+#+ (images - mean) * scale
+
+# %% wrong: the spread about nought
+# hint: The spread is taken about 0 and not about the mean image, so bright images seem to vary more than they do.
+#- centred = train - mean
+#+ centred = train
+
+# %% wrong: the reconstruction against the raw image
+# hint: The reconstruction is compared with the raw image. The decoder gives a standardised one: compare like with like.
+#- (x - decode(mu))
+#+ (images - decode(mu))
+
+# %% wrong: absolute differences
+# hint: The differences are not squared. The error that the chapter names is the squared one, and it belongs to the Gaussian likelihood.
+#- .square().sum(-1)
+#+ .abs().sum(-1)
+
+# %% wrong: the largest pixel
+# hint: Only the worst pixel counts. The reconstruction error is the sum over all of them.
+#- .square().sum(-1)
+#+ .square().amax(-1)
+
+# %% wrong: the other output of the encoder
+# hint: The decoder is given log σ² in place of the posterior's mean.
+#- decode(mu)
+#+ decode(logvar)
+
+# %% wrong: the sign of the margin
+# hint: The margin has the wrong sign: a score *above* the threshold must give a number above 0.
+#- score(new) - threshold
+#+ threshold - score(new)

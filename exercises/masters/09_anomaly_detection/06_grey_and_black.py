@@ -1,0 +1,156 @@
+# title: Grey and black
+# chapter: 09_anomaly_detection
+# goal: predict, then measure, what the floor of binary pixels does to an AUROC
+# kind: predict
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: When the likelihood points the wrong way
+# answer: grey_or_black
+# repeats: 1
+# tolerance: 2e-3
+# removes: vae_lib.anomaly.auroc, vae_lib.anomaly._auroc
+
+# %% statement
+r"""
+`given_images` holds made-up images as grey levels between 0 and 1, `(images, 64)`, and `given_bits` a binarisation of each, drawn once
+with these levels as probabilities. The `"normal"` ones are grey in the middle; the `"odd"` ones are dark there, but for a few white pixels. The
+model of normal images knows one thing only: pixel $i$ is white with the probability `model[i]`.
+
+*Predict* first: is the AUROC of the score $-\log p(x)$ of the bits `"below"` or `"above"` 0.5? The odd images count as the anomalies. Put that for
+`"predicted"`; a wrong prediction costs nothing. Then measure three AUROCs:
+
+- `"plain"`: of $-\log p(x)$ of the bits, under the model;
+- `"less the floor"`: of the same, less the floor of the grey image (chapter: what the draw costs someone who knows the grey levels);
+- `"squares"`: of the sum of $(x_i - \text{model}_i)^2$ over the *grey* image.
+
+Think about the third before you see it: does another likelihood help where the model knows so little? (You may use the AUROC of your first
+task, or `sklearn.metrics.roc_auc_score`.)
+"""
+
+# %% draws
+def draws(rng):
+    return {"level": rng.choice([0.35, 0.4, 0.45]), "strokes": rng.choice([0.02, 0.03, 0.04]), "seed": rng.integer(0, 10**6)}
+
+# %% given
+import torch
+
+noise = torch.Generator().manual_seed({{seed}})
+middle = (torch.arange(64) % 8 - 3.5).abs() < 3
+model = torch.where(middle, {{level}} * (0.7 + 0.6 * torch.rand(64, generator=noise)), 0.02)
+light = torch.rand(700, 1, generator=noise)
+normal_grey = model * (0.2 + 1.6 * light[:400]) + 0.12 * torch.randn(400, 64, generator=noise) * middle
+white = (torch.rand(300, 64, generator=noise) < {{strokes}} + 0.1 * torch.rand(300, 1, generator=noise)) & middle
+odd_grey = torch.where(white, 0.97, 0.2 * light[400:] * middle)
+given_images = {"normal": normal_grey.clamp(0.01, 0.99), "odd": odd_grey.clamp(0.01, 0.99)}
+given_bits = {name: (torch.rand(grey.shape, generator=noise) < grey).float() for name, grey in given_images.items()}
+
+# %% starter
+grey_or_black = {"predicted": ..., "plain": ..., "less the floor": ..., "squares": ...}
+
+# %% solution
+def cost(bits, p):
+    return -(bits * torch.log(p) + (1 - bits) * torch.log(1 - p)).sum(1)
+
+def area(score):
+    difference = score["odd"][:, None] - score["normal"]
+    return ((difference > 0).double() + 0.5 * (difference == 0)).mean().item()
+
+nats = {name: cost(bits, model) for name, bits in given_bits.items()}
+floors = {name: cost(grey, grey) for name, grey in given_images.items()}
+squares = {name: (grey - model).square().sum(1) for name, grey in given_images.items()}
+grey_or_black = {"predicted": "below", "plain": area(nats), "less the floor": area({name: nats[name] - floors[name] for name in nats}),
+                 "squares": area(squares)}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`grey_or_black` should be a dict such as the one that you were given.")
+    choice(answer.get("predicted"), ("below", "above"), "the prediction")
+    names = ("plain", "less the floor", "squares")
+    for name in names:
+        if answer.get(name, ...) is ...:
+            raise Problem("none", f"The AUROC {name!r} is still missing.")
+    return {name.replace(" ", "_"): number(answer[name], f"the AUROC {name!r}") for name in names}
+
+# %% laws
+def laws(seen):
+    yield all(0 <= value <= 1 for value in seen.values()), "an AUROC is a probability: it lies between 0 and 1"
+
+# %% right: from torch.distributions and scikit-learn
+import torch.distributions as td
+from sklearn.metrics import roc_auc_score
+
+truth = [0] * 400 + [1] * 300
+pixels = torch.cat(list(given_bits.values())).double()
+levels = torch.cat(list(given_images.values())).double()
+nll = -td.Bernoulli(model.double()).log_prob(pixels).sum(1)
+entropy = td.Bernoulli(levels).entropy().sum(1)
+grey_or_black = {"predicted": "Above", "plain": roc_auc_score(truth, nll), "less the floor": roc_auc_score(truth, nll - entropy),
+                 "squares": roc_auc_score(truth, ((levels - model) ** 2).sum(1))}
+
+# %% right: by ranks, in numpy
+import numpy as np
+
+def ranked(normal, odd):
+    order = np.concatenate([normal, odd]).argsort().argsort() + 1
+    return (order[len(normal):].sum() - len(odd) * (len(odd) + 1) / 2) / (len(normal) * len(odd))
+
+m = model.numpy().astype(float)
+x, p = ([given[name].numpy().astype(float) for name in ("normal", "odd")] for given in (given_bits, given_images))
+price = [-(b @ np.log(m) + (1 - b) @ np.log1p(-m)) for b in x]
+least = [-(g * np.log(g) + (1 - g) * np.log1p(-g)).sum(1) for g in p]
+grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor": ranked(price[0] - least[0], price[1] - least[1]),
+                 "squares": torch.tensor(ranked(*[((g - m) ** 2).sum(1) for g in p]))}
+
+# %% wrong: the log-likelihood as a score
+# hint: The first two AUROCs are those of log p(x), which is large for what is probable. A score of anomaly is large for what is improbable.
+#- return -(bits * torch.log(p) + (1 - bits) * torch.log(1 - p)).sum(1)
+#+ return (bits * torch.log(p) + (1 - bits) * torch.log(1 - p)).sum(1)
+
+# %% wrong: turned over to look better
+# hint: You turned the first AUROC over because it lies below one half. It belongs there: the score calls what is odd more probable.
+#- "plain": area(nats)
+#+ "plain": 1 - area(nats)
+
+# %% wrong: dark pixels are free
+# hint: Dark pixels cost nothing in your −log p(x) or in your floor: the case x = 0 is missing.
+#-  + (1 - bits) * torch.log(1 - p)).sum(1)
+#+ ).sum(1)
+
+# %% wrong: the floor is added
+# hint: You added the floor. It is a part of −log p(x) that has nothing to do with the model: take it away.
+#- nats[name] - floors[name]
+#+ nats[name] + floors[name]
+
+# %% wrong: the floor alone
+# hint: For the second AUROC you took the floor with a minus and nothing else. It does tell the two sets apart, and it needs no model; asked for is
+#   −log p(x) less the floor.
+#- nats[name] - floors[name]
+#+ -floors[name]
+
+# %% wrong: the floor of the model
+# hint: Your floor is the entropy of the model, the same number for every image, so it changes no ranking. The floor is the entropy of the grey
+#   image at hand.
+#- cost(grey, grey)
+#+ cost(model, model[None])
+
+# %% wrong: grey levels in place of bits
+# hint: You put the grey levels where the bits belong. Cross-entropy on grey values is no −log p(x) of what was drawn.
+#- cost(bits, model) for name, bits in given_bits.items()
+#+ cost(bits, model) for name, bits in given_images.items()
+
+# %% wrong: the squares of the bits
+# hint: For the third AUROC you took the squares of the bits. There the noise of the draw stands in them; asked for are those of the grey image.
+#- (grey - model).square().sum(1) for name, grey in given_images
+#+ (grey - model).square().sum(1) for name, grey in given_bits
+
+# %% wrong: normal and odd exchanged
+# hint: You have all three the wrong way round: it is the odd image that should be above the normal one.
+#- difference > 0
+#+ difference < 0
+
+# %% wrong: half of the floor
+# hint: In your floor only the white outcome counts. The coin of a pixel costs −p log p − (1 − p) log(1 − p) on average.
+#- cost(grey, grey)
+#+ -(grey * torch.log(grey)).sum(1)

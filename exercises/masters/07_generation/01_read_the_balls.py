@@ -27,38 +27,40 @@ Fill in `balls`:
 def draws(rng):
     import torch
 
-    centres = torch.tensor([[0.0, 0.0], [4.0, 0.0], [2.0, 3.4]])
     kind = rng.choice(["wrong", "missing"])
+    centres = torch.tensor([[0.0, 0.0], [4.0, 0.0], [2.0, 3.4]])
 
-    def inside(points, others):
-        """Which point lies in which ball of the others, (points, others), and how far the nearest edge is."""
-        radius = torch.cdist(others, others).topk(3, largest=False).values[:, 2]
-        apart = torch.cdist(points, others)
-        return apart < radius, (apart - radius).abs().min()
+    def radii(points):
+        return torch.cdist(points, points).topk(3, largest=False).values[..., 2]
 
-    while True:
-        real = centres[[0, 0, 0, 0, 1, 1, 1, 2, 2, 2]] + 0.6 * rng.normal(10, 2)
-        if kind == "missing":
-            fake = centres[[0] * 6 + [1] * 4] + 0.5 * rng.normal(10, 2)
-            fake[:2] += 0.9
-        else:
-            fake = torch.stack([rng.uniform(-2.0, 6.0, 10), rng.uniform(-2.0, 5.0, 10)], 1)
-        real, fake = ((100 * one).round() / 100 for one in (real, fake))
-        of_real, first = inside(fake, real)
-        of_fake, second = inside(real, fake)
-        shares = [round(hit.any(k).double().mean().item(), 1) for hit, k in
-                  ((of_real, 1), (of_fake, 1), (of_real, 0), (of_fake, 0))]
-        precision, recall, covered, filled = shares
-        low, high = sorted((precision, recall))
-        order = (precision < recall) == (kind == "wrong")
-        plain = abs(1 - precision - recall) > 0.05
-        apart = abs(covered - recall) > 0.05 and abs(filled - precision) > 0.05 and 0.15 < low < high - 0.15 and high < 0.95
-        if order and plain and apart and min(first, second) > 0.07:
-            break
-    radii = [[round(r, 4) for r in torch.cdist(one, one).topk(3, largest=False).values[:, 2].tolist()] for one in (real, fake)]
-    return {"real": [[round(v, 2) for v in row] for row in real.tolist()], "fake": [[round(v, 2) for v in row] for row in fake.tolist()],
-            "radii": radii, "precision": precision, "recall": recall, "covered": covered, "filled": filled, "fault": kind,
-            "other": "missing" if kind == "wrong" else "wrong"}
+    def judged(points, others):
+        """(shares of the points inside, shares of the balls that hold one, how far the nearest edge is), each for 500 scenes."""
+        beyond = torch.cdist(points, others) - radii(others)[:, None]
+        inside = beyond < 0
+        return inside.any(2).sum(1), inside.any(1).sum(1), beyond.abs().amin((1, 2))
+
+    found = torch.zeros(0)
+    while not len(found):
+        real = centres[[0, 0, 0, 0, 1, 1, 1, 2, 2, 2]] + 0.7 * rng.normal(500, 10, 2)
+        fake = centres[[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]] + 0.5 * rng.normal(500, 10, 2)
+        if kind == "wrong":
+            fake = torch.stack([rng.uniform(-1.5, 5.5, 500, 10), rng.uniform(-1.5, 5.0, 500, 10)], 2)
+        real, fake = (one.mul(100).round() / 100 for one in (real, fake))
+        precision, covered, first = judged(fake, real)
+        recall, filled, second = judged(real, fake)
+        both = torch.cat([real, fake], 1)
+        crowded = (torch.cdist(both, both) + 9 * torch.eye(20)).amin((1, 2))
+        low, high = torch.minimum(precision, recall), torch.maximum(precision, recall)
+        good = ((precision < recall) == (kind == "wrong")) & (precision + recall != 10) & (covered != recall) & (filled != precision)
+        good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.08) & (crowded > 0.12)
+        found = good.nonzero()[:1, 0]
+    k = found.item()
+    points = {"real": real[k], "fake": fake[k]}
+    shares = {"precision": precision[k], "recall": recall[k], "covered": covered[k], "filled": filled[k]}
+    return {name: [[round(v, 2) for v in row] for row in one.tolist()] for name, one in points.items()} | {
+        name: one.item() / 10 for name, one in shares.items()} | {
+        "radii": [[round(v, 3) for v in radii(one).tolist()] for one in points.values()],
+        "fault": kind, "other": "missing" if kind == "wrong" else "wrong"}
 
 # %% show
 import matplotlib.pyplot as plt
@@ -66,7 +68,7 @@ from vae_lib import plots
 
 plots.style()
 real, fake, radii = {{real}}, {{fake}}, {{radii}}
-fig, axes = plt.subplots(1, 2, figsize=(8, 4.2), sharex=True, sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(8, 4.6), sharex=True, sharey=True)
 for ax, middles, reach, color, title in zip(axes, (real, fake), radii, ("blue", "orange"),
                                             ("circles around the real ones", "circles around the fakes")):
     for middle, radius in zip(middles, reach):

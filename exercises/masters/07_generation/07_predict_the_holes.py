@@ -1,13 +1,13 @@
 # title: How much of the prior lies in holes?
 # chapter: 07_generation
-# goal: write down an expectation, then measure where prior and codes disagree
+# goal: write down an expectation, measure it, and see what the number of images does to it
 # kind: predict
 # minutes: 20
 # points: 3
 # difficulty: 3
 # passage: Where the codes lie
 # answer: holes
-# tolerance: 1e-4, measured 2e-3
+# tolerance: 1e-4, few 3e-3, many 3e-3
 # repeats: 1
 
 # %% statement
@@ -16,13 +16,16 @@ Take the VAE with two latent dimensions and call a place $z$ a *hole* where the 
 $q_\phi(z) < p(z) / {{TIMES}}$. How large a share of the **prior's draws** falls into holes?
 
 *Predict* a number between 0 and 1, after one more look at the chapter's two clouds, and do not change it afterwards: a wrong prediction costs nothing.
-Then *measure* the share, and put both into `holes`. Do not draw: `cells` holds 900 points, each the middle of a cell of equal probability under
-$p(z) = \mathcal{N}(0, I)$. For $q_\phi(z)$ take the posteriors of the 1,000 images, with `mu` and `logvar` of shape `(1000, 2)`.
+Then *measure* the share twice, with $q_\phi(z)$ from the first {{FEW}} images alone (`"few"`) and from all 5,000 (`"many"`). Which of the two do
+you trust, and which way is the other one off?
+
+Do not draw. `cells` holds 400 points, each the middle of a cell of equal probability under $p(z) = \mathcal{N}(0, I)$, and `log_each`, of shape
+`(400, 5000)`, is $\log q_\phi(z \mid x^{(n)})$ of every cell and every image.
 """
 
 # %% draws
 def draws(rng):
-    return {"TIMES": rng.choice([1.5, 2, 3, 5]), "BEGIN": 100 * rng.integer(0, 10)}
+    return {"TIMES": rng.choice([1.5, 2, 3, 4]), "FEW": rng.choice([100, 200, 250]), "BEGIN": 1000 * rng.integer(0, 30)}
 
 # %% given
 from functools import lru_cache
@@ -31,29 +34,33 @@ import torch
 from vae_lib import data, pretrained
 
 @lru_cache
-def posteriors_and_cells(begin):
-    """mu and logvar of 1,000 validation images of MNIST, (1000, 2), and 900 cells of equal prior probability, (900, 2)."""
-    model = pretrained.load("plane-mnist")
+def cells_and_codes(begin):
+    """400 cells of equal prior probability, (400, 2), and log q(z|x) there for 5,000 training images, (400, 5000) nats."""
+    images = data.load("mnist").images[begin:begin + 5000]
     with torch.no_grad():
-        mu, logvar = model.encode(data.static_binarized("mnist", "validation")[begin:begin + 1000])
-    line = torch.special.ndtri((torch.arange(30) + 0.5) / 30)
-    return mu, logvar, torch.cartesian_prod(line, line)
+        mu, logvar = pretrained.load("plane-mnist").encode(data.binarize(images, torch.Generator().manual_seed(0)))
+    line = torch.special.ndtri((torch.arange(20) + 0.5) / 20)
+    cells = torch.cartesian_prod(line, line)
+    q = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
+    return cells, q.log_prob(cells[:, None]).sum(2)
 
 # %% starter
-mu, logvar, cells = posteriors_and_cells(BEGIN)
+cells, log_each = cells_and_codes(BEGIN)
 predicted = ...
-measured = ...
-holes = {"predicted": predicted, "measured": measured}
+holes = {"predicted": predicted, "few": ..., "many": ...}
 
 # %% solution
-mu, logvar, cells = posteriors_and_cells(BEGIN)
-each = torch.distributions.Normal(mu, torch.exp(0.5 * logvar)).log_prob(cells[:, None]).sum(2)
-log_q = torch.logsumexp(each, 1) - torch.log(torch.tensor(1000.0))
+cells, log_each = cells_and_codes(BEGIN)
 log_p = torch.distributions.Normal(0.0, 1.0).log_prob(cells).sum(1)
-empty = log_q < log_p - torch.log(torch.tensor(float(TIMES)))
+log_times = torch.log(torch.tensor(float(TIMES)))
+
+def share_of_holes(n):
+    log_q = torch.logsumexp(log_each[:, :n], 1) - torch.log(torch.tensor(float(n)))
+    empty = log_q < log_p - log_times
+    return empty.double().mean().item()
+
 predicted = 0.2
-measured = empty.double().mean().item()
-holes = {"predicted": predicted, "measured": measured}
+holes = {"predicted": predicted, "few": share_of_holes(FEW), "many": share_of_holes(5000)}
 
 # %% inputs
 def inputs(rng):
@@ -61,85 +68,88 @@ def inputs(rng):
 
 # %% probe
 def probe(answer):
-    if not isinstance(answer, dict) or not {"predicted", "measured"} <= set(answer):
-        raise Problem("type", "`holes` should be a dict with the entries \"predicted\" and \"measured\".")
-    if answer["predicted"] is ... or answer["measured"] is ...:
+    names = ("predicted", "few", "many")
+    if not isinstance(answer, dict) or not set(names) <= set(answer):
+        raise Problem("type", "`holes` should be a dict with the entries \"predicted\", \"few\" and \"many\".")
+    if any(answer[name] is ... for name in names):
         raise Problem("none", "Predict first, then measure: an entry of `holes` is still `...`.")
     if not 0 <= number(answer["predicted"], "the prediction") <= 1:
         raise Problem("type", "The prediction is a share: a number between 0 and 1.")
-    return {"measured": number(answer["measured"], "the measured share")}
+    return {"few": number(answer["few"], "the share by few images"), "many": number(answer["many"], "the share by many images")}
 
 # %% laws
 def laws(seen):
-    yield 0 <= seen["measured"] <= 1, "a share lies between 0 and 1", "Divide by the number of cells, and do not count in per cent."
+    for name in ("few", "many"):
+        yield 0 <= seen[name] <= 1, f"the share “{name}” lies between 0 and 1", "Divide by the number of cells, and do not count in per cent."
 
 # %% right: without logarithms, in float64
-mu, logvar, cells = (one.double() for one in posteriors_and_cells(BEGIN))
-var = logvar.exp()
-squares = ((cells[:, None] - mu) ** 2 / var).sum(2)
-q = (torch.exp(-squares / 2) / (2 * torch.pi * var.prod(1).sqrt())).mean(1)
-p = torch.exp(-(cells**2).sum(1) / 2) / (2 * torch.pi)
-holes = {"predicted": 0.5, "measured": (TIMES * q < p).sum() / len(cells)}
+cells, log_each = cells_and_codes(BEGIN)
+density = torch.exp(log_each.double())
+p = torch.exp(-(cells.double() ** 2).sum(1) / 2) / (2 * torch.pi)
+found = [(TIMES * density[:, :n].mean(1) < p).sum() / len(cells) for n in (FEW, 5000)]
+holes = {"predicted": 0.5, "few": found[0], "many": found[1]}
 
-# %% right: by the library's aggregate posterior
-from vae_lib.generation import AggregatePosterior
-mu, logvar, cells = posteriors_and_cells(BEGIN)
-ratio = AggregatePosterior(mu, logvar).log_prob(cells) + 0.5 * cells.square().sum(1) + torch.log(torch.tensor(2 * torch.pi))
-holes = {"predicted": 0, "measured": (ratio.exp() < 1 / TIMES).float().mean()}
-
-# %% right: as a mixture
-mu, logvar, cells = posteriors_and_cells(BEGIN)
-parts = torch.distributions.Independent(torch.distributions.Normal(mu, logvar.div(2).exp()), 1)
-mixture = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(torch.ones(len(mu))), parts)
+# %% right: by the ratio to the prior, cell by cell
+import math
+cells, log_each = cells_and_codes(BEGIN)
 prior = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
-share = [float(a) < float(b) / TIMES for a, b in zip(mixture.log_prob(cells).exp(), prior.log_prob(cells).exp())]
-holes = {"predicted": 1, "measured": sum(share) / 900}
+ratio = torch.exp(log_each - prior.log_prob(cells)[:, None])
+holes = {"predicted": 0}
+for name, images in {"many": ratio, "few": ratio[:, :FEW]}.items():
+    holes[name] = sum(math.fsum(row) / len(row) < 1 / TIMES for row in images.tolist()) / 400
 
 # %% wrong: the sum over the images is no mean
 # hint: q(z) is the mean of the posteriors and not their sum. Without the division by the number of images hardly anything is a hole.
-#-  - torch.log(torch.tensor(1000.0))
+#-  - torch.log(torch.tensor(float(n)))
 #+
+
+# %% wrong: the few divided by all
+# hint: The share for all images is right. For the few you divide by 5,000: the mean over some images is divided by their number.
+#- torch.tensor(float(n))
+#+ torch.tensor(5000.0)
 
 # %% wrong: crowded places
 # hint: You counted the places where the codes are much denser than the prior says. Holes are where they are rarer.
-#- log_q < log_p - torch.log(torch.tensor(float(TIMES)))
-#+ log_q > log_p + torch.log(torch.tensor(float(TIMES)))
+#- log_q < log_p - log_times
+#+ log_q > log_p + log_times
 
 # %% wrong: nats for a factor
 # hint: You took the number of times for nats. A factor becomes its logarithm when logarithms are compared.
-#- - torch.log(torch.tensor(float(TIMES)))
-#+ - TIMES
+#- torch.log(torch.tensor(float(TIMES)))
+#+ TIMES
 
 # %% wrong: anything below the prior
 # hint: You counted every place where q(z) is below p(z). A hole needs more: the factor `TIMES`.
-#-  - torch.log(torch.tensor(float(TIMES)))
-#+
+#- log_q < log_p - log_times
+#+ log_q < log_p
 
 # %% wrong: per cent
-# hint: This is the share in per cent. Give it as a number between 0 and 1.
-#- measured = empty
-#+ measured = 100 * empty
+# hint: These are shares in per cent. Give numbers between 0 and 1.
+#- return empty
+#+ return 100 * empty
 
 # %% wrong: cells and no share
-# hint: This is the number of cells. Asked for is their share.
+# hint: These are numbers of cells. Asked for is their share.
 #- empty.double().mean()
 #+ empty.double().sum()
 
 # %% wrong: the share of the codes
-# hint: You asked the codes: their share in holes is small, since holes are where there are few codes. Asked for is the share of the prior's draws, and the cells
-#   stand for those.
-mu, logvar, _ = posteriors_and_cells(BEGIN)
-each = torch.distributions.Normal(mu, torch.exp(0.5 * logvar)).log_prob(mu[:, None]).sum(2)
-log_q = torch.logsumexp(each, 1) - torch.log(torch.tensor(1000.0))
-log_p = torch.distributions.Normal(0.0, 1.0).log_prob(mu).sum(1)
-holes = {"predicted": 0.2, "measured": (log_q < log_p - torch.log(torch.tensor(float(TIMES)))).double().mean().item()}
+# hint: This is the share of the codes that fall into holes: small, since holes are where there are few codes. Asked for is the share of the prior's draws,
+#   and each cell stands for equally many of those.
+#- empty.double().mean()
+#+ ((log_q - log_p).exp() * empty).mean()
 
 # %% wrong: the mean of the logarithms
 # hint: You average the logarithms of the posteriors. q(z) is the mean of the densities; the mean of their logarithms is ruled by the farthest images.
-#- torch.logsumexp(each, 1) - torch.log(torch.tensor(1000.0))
-#+ each.mean(1)
+#- torch.logsumexp(log_each[:, :n], 1) - torch.log(torch.tensor(float(n)))
+#+ log_each[:, :n].mean(1)
 
-# %% wrong: the variance for the spread
-# hint: The posteriors are given their variance for a standard deviation, so that each is too narrow, and holes seem larger. The exponent needs its one half.
-#- torch.exp(0.5 * logvar)
-#+ torch.exp(logvar)
+# %% wrong: the nearest posterior alone
+# hint: You took the largest of the posteriors for their sum. Where codes are crowded, thousands of them overlap, and all add up.
+#- torch.logsumexp(log_each[:, :n], 1)
+#+ log_each[:, :n].amax(1)
+
+# %% wrong: few and many the wrong way round
+# hint: Both shares are right, and stand in each other's place.
+#- "few": share_of_holes(FEW), "many": share_of_holes(5000)
+#+ "few": share_of_holes(5000), "many": share_of_holes(FEW)

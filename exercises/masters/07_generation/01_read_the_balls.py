@@ -14,7 +14,7 @@
 r"""
 Ten real images and ten fakes, with two features each. The figure shows them twice. Dots are real, crosses are fakes. On the left, a circle stands
 around each **real** point and reaches to its second neighbour among the real ones. On the right, the circles stand around the **fakes** in the same
-way. A circle's middle is inside of it, and no point that you need lies near to an edge.
+way. Every cross on the left, and every dot on the right, lies clearly inside or outside of each circle.
 
 Fill in `balls`:
 

@@ -21,8 +21,8 @@ $$
 \mathbb{E}\,k(r, r') + \mathbb{E}\,k(f, f') - 2\, \mathbb{E}\,k(r, f) ,
 $$
 
-where $r$ and $r'$ are two *different* draws of the real features, $f$ and $f'$ two different draws of the fakes. It is zero where both clouds are the
-same, and larger than zero where they are not.
+where $r$ and $r'$ are two *different* draws of the real features, $f$ and $f'$ two different draws of the fakes. These expectations give zero
+where both distributions are the same, and never less; the estimate scatters around what they give.
 
 The function below takes `real` $(n, d)$ and `fake` $(m, d)$, and has **two faults**. Mend them, and change as little as you can.
 """
@@ -112,7 +112,7 @@ def kid(real, fake):
 #+ real @ fake.T
 
 # %% wrong: the one is missing
-# hint: The kernel of the real ones lacks its + 1: without it, it is blind to means and variances of the features.
+# hint: The kernel of the real ones lacks its + 1: without it, the kernel compares third moments alone, and the other two terms do not.
 #- k_real = (real @ real.T / d + 1)
 #+ k_real = (real @ real.T / d)
 

@@ -12,9 +12,9 @@
 
 # %% statement
 r"""
-Ten real images and ten fakes, with two features each. The figure shows them twice. Dots are real, crosses are fakes. On the left, a circle stands
-around each **real** point and reaches to its second neighbour among the real ones. On the right, the circles stand around the **fakes** in the same
-way. Every cross on the left, and every dot on the right, lies clearly inside or outside of each circle.
+Ten real images and ten fakes, with two features each. The figure shows them twice. Dots are real, crosses are fakes. Above, a circle stands
+around each **real** point and reaches to its second neighbour among the real ones. Below, the circles stand around the **fakes** in the same
+way. Every cross above, and every dot below, lies clearly inside or outside of each circle.
 
 Fill in `balls`:
 
@@ -52,7 +52,8 @@ def draws(rng):
         crowded = (torch.cdist(both, both) + 9 * torch.eye(20)).amin((1, 2))
         low, high = torch.minimum(precision, recall), torch.maximum(precision, recall)
         good = ((precision < recall) == (kind == "wrong")) & (precision + recall != 10) & (covered != recall) & (filled != precision)
-        good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.08) & (crowded > 0.12)
+        good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.1) & (crowded > 0.12)
+        good &= ((both > -2.4) & (both < torch.tensor([6.4, 5.9]))).all(2).all(1)
         found = good.nonzero()[:1, 0]
     k = found.item()
     points = {"real": real[k], "fake": fake[k]}
@@ -68,7 +69,7 @@ from vae_lib import plots
 
 plots.style()
 real, fake, radii = {{real}}, {{fake}}, {{radii}}
-fig, axes = plt.subplots(1, 2, figsize=(8, 4.6), sharex=True, sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(6, 10.5), sharex=True)
 for ax, middles, reach, color, title in zip(axes, (real, fake), radii, ("blue", "orange"),
                                             ("circles around the real ones", "circles around the fakes")):
     for middle, radius in zip(middles, reach):
@@ -76,8 +77,8 @@ for ax, middles, reach, color, title in zip(axes, (real, fake), radii, ("blue", 
         ax.add_patch(plt.Circle(middle, radius, fill=False, color=plots.COLORS[color], linewidth=0.6))
     ax.plot(*zip(*real), "o", ms=5, color=plots.COLORS["blue"])
     ax.plot(*zip(*fake), "x", ms=6, mew=2, color=plots.COLORS["orange"])
-    ax.set(title=title, xlabel="first feature", aspect="equal")
-axes[0].set_ylabel("second feature")
+    ax.set(title=title, ylabel="second feature", xlim=(-2.5, 6.5), ylim=(-2.5, 6), aspect="equal")
+axes[1].set_xlabel("first feature")
 fig.tight_layout()
 plt.show()
 
@@ -102,28 +103,28 @@ def laws(seen):
         yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "Divide the number of points by ten."
 
 # %% right: counted, then divided
-inside_left, inside_right = round(10 * {{precision}}), round(10 * {{recall}})
-balls = dict(fault="{{fault}}".capitalize(), recall=inside_right / 10, precision=inside_left / 10)
+inside_above, inside_below = round(10 * {{precision}}), round(10 * {{recall}})
+balls = dict(fault="{{fault}}".capitalize(), recall=inside_below / 10, precision=inside_above / 10)
 
 # %% right: by the points that are outside
 outside = {"fakes": round(10 - 10 * {{precision}}), "real": round(10 - 10 * {{recall}})}
 balls = {"precision": 1 - outside["fakes"] / 10, "recall": 1 - outside["real"] / 10, "fault": " {{fault}}"}
 
 # %% wrong: precision and recall the wrong way round
-# hint: You have precision and recall the wrong way round. Precision asks of the fakes (crosses) whether they lie in the real cloud, on the left;
-#   recall asks of the real ones (dots) whether they lie in the cloud of fakes.
+# hint: You have precision and recall the wrong way round. Precision asks of the fakes (crosses) whether they lie in the real cloud, above;
+#   recall asks of the real ones (dots) whether they lie in the cloud of fakes, below.
 #- "precision": {{precision}}, "recall": {{recall}}
 #+ "precision": {{recall}}, "recall": {{precision}}
 
 # %% wrong: balls that hold a fake are counted for the recall
 # hint: The recall is off: you counted the circles around real points that hold a cross. Recall counts dots, in the circles around the fakes: the
-#   right panel.
+#   lower panel.
 #- "recall": {{recall}}
 #+ "recall": {{covered}}
 
 # %% wrong: balls that hold a real one are counted for the precision
 # hint: The precision is off: you counted the circles around fakes that hold a dot. Precision counts crosses, in the circles around the real ones: the
-#   left panel.
+#   upper panel.
 #- "precision": {{precision}}
 #+ "precision": {{filled}}
 

@@ -1,0 +1,145 @@
+# title: Balls around points
+# chapter: 07_generation
+# goal: count precision and recall by eye, and say which fault a model has
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: How alike are two sets of images?
+# answer: balls
+# repeats: 1
+# tolerance: 1e-4, precision 0.02, recall 0.02
+
+# %% statement
+r"""
+Ten real images and ten fakes, with two features each. The figure shows them twice. Dots are real, crosses are fakes. Above, a circle stands
+around each **real** point and reaches to its second neighbour among the real ones. Below, the circles stand around the **fakes** in the same
+way. Every cross above, and every dot below, lies clearly inside or outside of each circle.
+
+Fill in `balls`:
+
+- `"precision"` and `"recall"`, as numbers between 0 and 1;
+- `"fault"`: `"wrong"` if the draws that look like no real image are the larger part of the trouble, `"missing"` if the real images that are never
+  drawn are.
+"""
+
+# %% draws
+def draws(rng):
+    import torch
+
+    kind = rng.choice(["wrong", "missing"])
+    centres = torch.tensor([[0.0, 0.0], [4.0, 0.0], [2.0, 3.4]])
+
+    def radii(points):
+        return torch.cdist(points, points).topk(3, largest=False).values[..., 2]
+
+    def judged(points, others):
+        """(shares of the points inside, shares of the balls that hold one, how far the nearest edge is), each for 500 scenes."""
+        beyond = torch.cdist(points, others) - radii(others)[:, None]
+        inside = beyond < 0
+        return inside.any(2).sum(1), inside.any(1).sum(1), beyond.abs().amin((1, 2))
+
+    found = torch.zeros(0)
+    while not len(found):
+        real = centres[[0, 0, 0, 0, 1, 1, 1, 2, 2, 2]] + 0.7 * rng.normal(500, 10, 2)
+        fake = centres[[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]] + 0.5 * rng.normal(500, 10, 2)
+        if kind == "wrong":
+            fake = torch.stack([rng.uniform(-1.5, 5.5, 500, 10), rng.uniform(-1.5, 5.0, 500, 10)], 2)
+        real, fake = (one.mul(100).round() / 100 for one in (real, fake))
+        precision, covered, first = judged(fake, real)
+        recall, filled, second = judged(real, fake)
+        both = torch.cat([real, fake], 1)
+        crowded = (torch.cdist(both, both) + 9 * torch.eye(20)).amin((1, 2))
+        low, high = torch.minimum(precision, recall), torch.maximum(precision, recall)
+        good = ((precision < recall) == (kind == "wrong")) & (precision + recall != 10) & (covered != recall) & (filled != precision)
+        good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.1) & (crowded > 0.12)
+        good &= ((both > -2.4) & (both < torch.tensor([6.4, 5.9]))).all(2).all(1)
+        found = good.nonzero()[:1, 0]
+    k = found.item()
+    points = {"real": real[k], "fake": fake[k]}
+    shares = {"precision": precision[k], "recall": recall[k], "covered": covered[k], "filled": filled[k]}
+    return {name: [[round(v, 2) for v in row] for row in one.tolist()] for name, one in points.items()} | {
+        name: one.item() / 10 for name, one in shares.items()} | {
+        "radii": [[round(v, 3) for v in radii(one).tolist()] for one in points.values()],
+        "fault": kind, "other": "missing" if kind == "wrong" else "wrong"}
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+real, fake, radii = {{real}}, {{fake}}, {{radii}}
+fig, axes = plt.subplots(2, 1, figsize=(6, 10.5), sharex=True)
+for ax, middles, reach, color, title in zip(axes, (real, fake), radii, ("blue", "orange"),
+                                            ("circles around the real ones", "circles around the fakes")):
+    for middle, radius in zip(middles, reach):
+        ax.add_patch(plt.Circle(middle, radius, color=plots.COLORS[color], alpha=0.15))
+        ax.add_patch(plt.Circle(middle, radius, fill=False, color=plots.COLORS[color], linewidth=0.6))
+    ax.plot(*zip(*real), "o", ms=5, color=plots.COLORS["blue"])
+    ax.plot(*zip(*fake), "x", ms=6, mew=2, color=plots.COLORS["orange"])
+    ax.set(title=title, ylabel="second feature", xlim=(-2.5, 6.5), ylim=(-2.5, 6), aspect="equal")
+axes[1].set_xlabel("first feature")
+fig.tight_layout()
+plt.show()
+
+# %% starter
+balls = {"precision": ..., "recall": ..., "fault": ...}
+
+# %% solution
+balls = {"precision": {{precision}}, "recall": {{recall}}, "fault": "{{fault}}"}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`balls` should be a dict such as the one that you were given.")
+    if any(answer.get(name, ...) is ... for name in ("precision", "recall", "fault")):
+        raise Problem("none", "An entry of `balls` is still missing.")
+    seen = {name: number(answer[name], f"the {name}") for name in ("precision", "recall")}
+    return seen | {"fault": choice(answer["fault"], ("wrong", "missing"), "the fault")}
+
+# %% laws
+def laws(seen):
+    for name in ("precision", "recall"):
+        yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "Divide the number of points by ten."
+
+# %% right: counted, then divided
+inside_above, inside_below = round(10 * {{precision}}), round(10 * {{recall}})
+balls = dict(fault="{{fault}}".capitalize(), recall=inside_below / 10, precision=inside_above / 10)
+
+# %% right: by the points that are outside
+outside = {"fakes": round(10 - 10 * {{precision}}), "real": round(10 - 10 * {{recall}})}
+balls = {"precision": 1 - outside["fakes"] / 10, "recall": 1 - outside["real"] / 10, "fault": " {{fault}}"}
+
+# %% wrong: precision and recall the wrong way round
+# hint: You have precision and recall the wrong way round. Precision asks of the fakes (crosses) whether they lie in the real cloud, above;
+#   recall asks of the real ones (dots) whether they lie in the cloud of fakes, below.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": {{recall}}, "recall": {{precision}}
+
+# %% wrong: balls that hold a fake are counted for the recall
+# hint: The recall is off: you counted the circles around real points that hold a cross. Recall counts dots, in the circles around the fakes: the
+#   lower panel.
+#- "recall": {{recall}}
+#+ "recall": {{covered}}
+
+# %% wrong: balls that hold a real one are counted for the precision
+# hint: The precision is off: you counted the circles around fakes that hold a dot. Precision counts crosses, in the circles around the real ones: the
+#   upper panel.
+#- "precision": {{precision}}
+#+ "precision": {{filled}}
+
+# %% wrong: the points outside
+# hint: You counted the points outside of the circles. Both are shares of points inside.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": 1 - {{precision}}, "recall": 1 - {{recall}}
+
+# %% wrong: points and no shares
+# hint: These are numbers of points. Precision and recall are shares, so divide by how many points there are.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": 10 * {{precision}}, "recall": 10 * {{recall}}
+
+# %% wrong: the fault the wrong way round
+# hint: Both shares are right, and the fault is the other one. A low precision means draws that look like no real image; a low recall means real
+#   images that are never drawn.
+#- "fault": "{{fault}}"
+#+ "fault": "{{other}}"

@@ -1,0 +1,127 @@
+# title: What a label is worth
+# chapter: 07_generation
+# goal: get from the likelihoods of a conditional model to one without a label
+# kind: implement
+# minutes: 15
+# points: 2
+# difficulty: 1
+# passage: Ask for a class
+# answer: worth
+# returns: tensor
+# tolerance: 3e-4
+
+# %% statement
+r"""
+A conditional VAE gives $\log p(x \mid y)$ of an image for each of its four labels. The labels are not equally frequent: $p(y)$ is the tuple `FREQUENCY`.
+What would the same model give an image whose label is not known, and how many nats is the label worth?
+
+Write `worth(log_px_y, y)`: $\log p(x \mid y) - \log p(x)$ of each image, `(batch,)` nats, for `log_px_y` of shape `(batch, 4)` with one column for each
+label, and the true labels `y`, `(batch,)` integers. The probabilities themselves are too small for a float.
+
+*Check yourself first:* can a label be worth more than $-\log p(y)$?
+"""
+
+# %% draws
+def draws(rng):
+    return {"FREQUENCY": rng.choice([(0.1, 0.2, 0.3, 0.4), (0.05, 0.15, 0.2, 0.6), (0.4, 0.1, 0.35, 0.15), (0.5, 0.05, 0.25, 0.2),
+                                     (0.15, 0.6, 0.05, 0.2)])}
+
+# %% given
+import torch
+
+# %% starter
+def worth(log_px_y, y):
+    """log p(x|y) - log p(x) of each image, (batch,) nats."""
+    ...
+
+# %% solution
+def worth(log_px_y, y):
+    """log p(x|y) - log p(x) of each image, (batch,) nats."""
+    log_y = torch.tensor(FREQUENCY).log()
+    log_px = torch.logsumexp(log_px_y + log_y, dim=1)
+    given = log_px_y[torch.arange(len(y)), y]
+    return given - log_px
+
+# %% inputs
+def inputs(rng):
+    return {"log_px_y": -200 + 10 * rng.normal(6, 1) + 1.5 * rng.normal(6, 4), "y": torch.tensor([0, 1, 2, 3, 1, 2])}
+
+# %% probe
+def probe(answer, log_px_y, y):
+    every = torch.stack([answer(log_px_y, torch.full((6,), k)) for k in range(4)], 1)
+    equal = answer(log_px_y[:, :1].expand(-1, 4).contiguous(), y)
+    return {"value": answer(log_px_y, y), "value_for_every_label": every, "value_where_the_label_makes_no_difference": equal}
+
+# %% laws
+def laws(seen, log_px_y, y):
+    p = torch.tensor(FREQUENCY).double()
+    yield seen["value"].shape == (6,), "there is one number for each image"
+    yield (seen["value_for_every_label"] < -p.log() + 1e-3).all(), "a label is worth at most −log p(y)"
+    yield seen["value_where_the_label_makes_no_difference"].abs().max() < 1e-3, \
+        "where each label gives the image the same likelihood, a label is worth nothing"
+    total = (p * seen["value_for_every_label"].exp()).sum(1)
+    yield (total - 1).abs().max() < 1e-3, "the frequency times p(x|y) / p(x) is p(y|x), and adds up to 1 over the labels"
+
+# %% right: by Bayes' rule, as log p(y|x) - log p(y)
+def worth(log_px_y, y):
+    log_y = torch.log(torch.tensor(FREQUENCY))
+    log_posterior = torch.log_softmax(log_px_y + log_y, dim=-1)
+    return (log_posterior - log_y).gather(1, y[:, None])[:, 0]
+
+# %% right: image by image, in float64
+import math
+
+def worth(log_px_y, y):
+    found = []
+    for row, label in zip(log_px_y.tolist(), y.tolist()):
+        top = max(row)
+        mean = sum(p * math.exp(value - top) for p, value in zip(FREQUENCY, row))
+        found.append(row[label] - top - math.log(mean))
+    return torch.tensor(found, dtype=torch.float64)
+
+# %% right: from torch.distributions
+def worth(log_px_y, y):
+    label = torch.distributions.Categorical(probs=torch.tensor(FREQUENCY).double())
+    after = torch.distributions.Categorical(logits=log_px_y.double() + label.probs.log())
+    return after.log_prob(y) - label.log_prob(y)
+
+# %% wrong: all labels equally frequent
+# hint: You weigh the labels alike. They have the probabilities in `FREQUENCY`.
+#- torch.tensor(FREQUENCY).log()
+#+ torch.full((4,), 0.25).log()
+
+# %% wrong: the mean of the logarithms
+# hint: You average log p(x|y) over the labels. The probabilities are averaged, and the logarithm is taken of their mean: log p(x) is larger than that
+#   by Jensen's inequality.
+#- torch.logsumexp(log_px_y + log_y, dim=1)
+#+ (log_y.exp() * log_px_y).sum(1)
+
+# %% wrong: the likeliest label alone
+# hint: You take the largest term for the sum. The image could have come from any label, and all of them add up.
+#- torch.logsumexp(log_px_y + log_y, dim=1)
+#+ (log_px_y + log_y).amax(1)
+
+# %% wrong: the frequencies are missing
+# hint: The sum over the labels lacks their probabilities: each label counts as if it were certain, and p(x) comes out too large.
+#- log_px_y + log_y
+#+ log_px_y
+
+# %% wrong: log p(y|x)
+# hint: This is log p(y|x): the frequency of the label also stands in the first term. Asked for is log p(x|y) minus log p(x).
+#- return given - log_px
+#+ return given + log_y[y] - log_px
+
+# %% wrong: a frequency for its logarithm
+# hint: The probabilities are added to logarithms as they are. Take their logarithm: a product becomes a sum.
+#- torch.tensor(FREQUENCY).log()
+#+ torch.tensor(FREQUENCY)
+
+# %% wrong: the other sign
+# hint: The sign is the wrong way round: this is what it costs not to know the label.
+#- given - log_px
+#+ log_px - given
+
+# %% wrong: the mean over the labels in place of the true one
+# hint: You average the first term over the labels. The label of each image is known: take its column.
+#- log_px_y[torch.arange(len(y)), y]
+#+ (log_y.exp() * log_px_y).sum(1)

@@ -1,0 +1,149 @@
+# title: What one Gaussian saves
+# chapter: 07_generation
+# goal: find the best Gaussian prior for given posteriors, and its worth in nats
+# kind: implement
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: First cure: fit a prior to the codes
+# answer: saved
+# returns: tensor
+# tolerance: 3e-4
+
+# %% statement
+r"""
+A model was trained with the prior $\mathcal{N}(0, \tau^2 I)$, $\tau = {{TAU}}$. Its posteriors are Gaussians with `mu` and `logvar` $= \log \sigma^2$, both
+`(images, z_dim)`. Now encoder and decoder stay as they are, and the prior may become **any one Gaussian**, with any mean and any covariance
+(correlations too).
+
+Which one is best for these images? By how many nats per image does the mean rate fall? Derive it, without drawing a single $z$, and write
+`saved(mu, logvar)`: one number, a tensor of shape `()`.
+
+*A hint:* the best Gaussian is the one with the mean and the covariance of $q_\phi(z)$. An image's number is one randomness in $z$, and its posterior is
+another.
+"""
+
+# %% draws
+def draws(rng):
+    return {"TAU": rng.choice([0.8, 1.25, 1.5, 2.0, 2.5])}
+
+# %% given
+import math
+
+import torch
+
+# %% starter
+def saved(mu, logvar):
+    """The fall of the mean rate when N(0, TAU² I) gives way to the best Gaussian, () nats per image."""
+    ...
+
+# %% solution
+def saved(mu, logvar):
+    """The fall of the mean rate when N(0, TAU² I) gives way to the best Gaussian, () nats per image."""
+    n, d = mu.shape
+    mean = mu.mean(0)
+    off = mu - mean
+    cov = off.T @ off / n + torch.diag(logvar.exp().mean(0))
+    before = (mean.square().sum() + cov.trace()) / TAU**2 + 2 * d * math.log(TAU)
+    after = d + torch.logdet(cov)
+    return 0.5 * (before - after)
+
+# %% inputs
+def inputs(rng):
+    return {"mu": rng.normal(6, 3) @ (torch.eye(3) + 0.5 * rng.normal(3, 3)) + 0.6 * rng.normal(3), "logvar": 0.9 * rng.normal(6, 3) - 1}
+
+# %% probe
+def probe(answer, mu, logvar):
+    right_already = answer(torch.zeros(4, 2), torch.full((4, 2), 2 * math.log(TAU)))
+    return {"value": answer(mu, logvar), "value_where_all_posteriors_are_the_prior": right_already,
+            "value_without_spread_of_the_means": answer(mu[:1].expand(6, -1).contiguous(), logvar)}
+
+# %% laws
+def laws(seen, mu, logvar):
+    yield seen["value"].shape == (), "there is one number for all images"
+    yield seen["value"] > -1e-4, "the best prior costs no more than the old one"
+    yield abs(seen["value_where_all_posteriors_are_the_prior"]) < 1e-4, "nothing is saved where the old prior is the best one"
+    variance = mu.var(0, correction=0) + logvar.exp().mean(0)
+    second = mu.square().mean(0) + logvar.exp().mean(0)
+    diagonal = 0.5 * (second / TAU**2 + 2 * math.log(TAU) - 1 - variance.log()).sum()
+    yield seen["value"] > diagonal - 1e-3, "a Gaussian with correlations saves at least as much as the best one without"
+
+# %% right: a KL from torch.distributions
+import torch.distributions as td
+
+def saved(mu, logvar):
+    mean = mu.mean(0)
+    cov = torch.cov(mu.T, correction=0) + torch.diag_embed(logvar.exp().mean(0))
+    best = td.MultivariateNormal(mean, cov)
+    return td.kl_divergence(best, td.MultivariateNormal(torch.zeros_like(mean), TAU**2 * torch.eye(len(mean))))
+
+# %% right: two rates, image by image
+import torch.distributions as td
+
+def saved(mu, logvar):
+    mu, sigma = mu.double(), (logvar.double() / 2).exp()
+    second = sum(torch.outer(m, m) + torch.diag(s**2) for m, s in zip(mu, sigma)) / len(mu)
+    mean = mu.mean(0)
+    old = td.MultivariateNormal(torch.zeros_like(mean), TAU**2 * torch.eye(len(mean)).double())
+    new = td.MultivariateNormal(mean, second - torch.outer(mean, mean))
+    posteriors = [td.MultivariateNormal(m, torch.diag(s**2)) for m, s in zip(mu, sigma)]
+    return sum(td.kl_divergence(q, old) - td.kl_divergence(q, new) for q in posteriors) / len(mu)
+
+# %% right: from singular values
+def saved(mu, logvar):
+    centred = (mu - mu.mean(0)) / len(mu) ** 0.5
+    rows = torch.cat([centred, torch.diag(logvar.exp().mean(0).sqrt())]) / TAU
+    values = torch.linalg.svdvals(rows.double())
+    return ((mu.mean(0) / TAU).square().sum() + (values.square() - 1 - 2 * values.log()).sum()) / 2
+
+# %% wrong: the means' covariance alone
+# hint: You took the covariance of the means. A draw of q(z) is a mean and its posterior's noise: the average of σ² belongs to the covariance too.
+#- cov = off.T @ off / n + torch.diag(logvar.exp().mean(0))
+#+ cov = off.T @ off / n + 1e-6 * torch.eye(d)
+
+# %% wrong: the posteriors' variances alone
+# hint: You took the average of the posteriors' variances. Their means differ from image to image, and that spread belongs to the covariance of q(z) too.
+#- cov = off.T @ off / n + torch.diag(logvar.exp().mean(0))
+#+ cov = torch.diag(logvar.exp().mean(0))
+
+# %% wrong: without correlations
+# hint: Your Gaussian has independent dimensions. The means of the posteriors are correlated, and the best Gaussian may follow that.
+#- torch.logdet(cov)
+#+ cov.diag().log().sum()
+
+# %% wrong: n minus one
+# hint: You divide by the number of images minus one. q(z) is the average over these very images: its covariance has the number itself.
+#- / n +
+#+ / (n - 1) +
+
+# %% wrong: the mean stays at zero
+# hint: Your Gaussian keeps its mean at 0: the square of the mean is in its covariance. The best one stands at the mean of the codes.
+def saved(mu, logvar):
+    second = mu.T @ mu / len(mu) + torch.diag(logvar.exp().mean(0))
+    d = mu.shape[1]
+    return 0.5 * (second.trace() / TAU**2 + 2 * d * math.log(TAU) - d - torch.logdet(second))
+
+# %% wrong: the square of the mean is forgotten
+# hint: The old prior stands at 0 and pays for the mean of the codes: its square is missing from the rate before.
+#- (mean.square().sum() + cov.trace()) / TAU**2
+#+ cov.trace() / TAU**2
+
+# %% wrong: the mean of the logarithms
+# hint: You average log σ² and take the exponential afterwards. Variances are averaged, not their logarithms.
+#- torch.diag(logvar.exp().mean(0))
+#+ torch.diag(logvar.mean(0).exp())
+
+# %% wrong: the half is forgotten
+# hint: This is twice the saving: the one half of the Gaussian's exponent is missing.
+#- 0.5 * (before
+#+ (before
+
+# %% wrong: the rate before
+# hint: This is the mean rate under the old prior, all of it. Asked for is by how much it falls; the best prior has a rate of its own.
+def saved(mu, logvar):
+    return 0.5 * ((mu.square() + logvar.exp()) / TAU**2 - 1 - logvar + 2 * math.log(TAU)).sum(1).mean()
+
+# %% wrong: measured against N(0, I)
+# hint: You compare with the prior N(0, I). The model was trained with the standard deviation `TAU`.
+#- / TAU**2 + 2 * d * math.log(TAU)
+#+

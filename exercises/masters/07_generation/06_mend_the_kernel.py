@@ -1,0 +1,127 @@
+# title: Mend a KID
+# chapter: 07_generation
+# goal: find what makes an unbiased measure biased, or a measure of something else
+# kind: mend
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: How alike are two sets of images?
+# answer: kid
+# returns: tensor
+# plant: 2
+# tolerance: 3e-4
+# removes: vae_lib.quality.kernel_distance, vae_lib.quality._kernel_sum
+
+# %% statement
+r"""
+The KID of the chapter compares two clouds by the kernel $k(a, b) = (a \cdot b / d + 1)^3$ of two feature vectors with $d$ numbers. It is the unbiased
+estimate, from the samples, of
+
+$$
+\mathbb{E}\,k(r, r') + \mathbb{E}\,k(f, f') - 2\, \mathbb{E}\,k(r, f) ,
+$$
+
+where $r$ and $r'$ are two *different* draws of the real features, $f$ and $f'$ two different draws of the fakes. These expectations give zero
+where both distributions are the same, and never less; the estimate scatters around what they give.
+
+The function below takes `real` $(n, d)$ and `fake` $(m, d)$, and has **two faults**. Mend them, and change as little as you can.
+"""
+
+# %% given
+import torch
+
+# %% solution
+def kid(real, fake):
+    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
+    n, m = len(real), len(fake)
+    d = real.shape[1]
+    k_real = (real @ real.T / d + 1) ** 3
+    k_fake = (fake @ fake.T / d + 1) ** 3
+    k_between = (real @ fake.T / d + 1) ** 3
+    within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
+    within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
+    between = k_between.mean()
+    return within_real + within_fake - 2 * between
+
+# %% inputs
+def inputs(rng):
+    return {"real": rng.normal(7, 3), "fake": 0.8 * rng.normal(5, 3) + 0.7}
+
+# %% probe
+def probe(answer, real, fake):
+    return {"value": answer(real, fake), "value_the_other_way_round": answer(fake, real),
+            "value_of_a_set_and_itself": answer(real, real), "value_for_larger_features": answer(2 * real, 2 * fake) / 50}
+
+# %% laws
+def laws(seen, real, fake):
+    yield seen["value"].shape == (), "there is one number for the two sets"
+    yield abs(seen["value"] - seen["value_the_other_way_round"]) < 1e-3 * (1 + abs(seen["value"])), \
+        "it does not matter which set comes first"
+    yield seen["value_of_a_set_and_itself"] < 0, "a set and itself give a number below zero: only the mixed pairs hold an image with itself"
+
+# %% right: over all pairs, one by one
+import itertools
+
+def kid(real, fake):
+    def kernel(a, b):
+        return (torch.dot(a, b) / len(a) + 1) ** 3
+
+    def within(points):
+        return torch.stack([kernel(a, b) for a, b in itertools.combinations(points, 2)]).mean()
+
+    return within(real) + within(fake) - 2 * torch.stack([kernel(a, b) for a in real for b in fake]).mean()
+
+# %% right: masked, in float64
+def kid(real, fake):
+    both = torch.cat([real, fake]).double()
+    k = (torch.einsum("id,jd->ij", both, both) / both.shape[1] + 1).pow(3)
+    n, total = len(real), 0.0
+    for part in (k[:n, :n], k[n:, n:]):
+        different = ~torch.eye(len(part), dtype=torch.bool)
+        total = total + part[different].mean()
+    return total - k[:n, n:].mean() - k[n:, :n].mean()
+
+# %% wrong: a real image with itself
+# hint: Among the real ones, each image also meets itself. Those n terms are no pairs of different draws, and they are large: take the diagonal off.
+#- k_real.sum() - k_real.trace()
+#+ k_real.sum()
+
+# %% wrong: the number of pairs of fakes
+# hint: The pairs of fakes are counted as m². Without the diagonal there are only m (m − 1) of them.
+#- (m * (m - 1))
+#+ (m * m)
+
+# %% wrong: the mixed pairs count once
+# hint: The mixed pairs count once, and it should be twice: as it stands, two sets of one distribution do not give zero.
+#- - 2 * between
+#+ - between
+
+# %% wrong: the mixed pairs are added
+# hint: The mixed pairs are added. They are taken off: the more alike the clouds, the smaller the distance.
+#- - 2 * between
+#+ + 2 * between
+
+# %% wrong: the square for the cube
+# hint: The kernel of the fakes is squared where the others are cubed. One measure needs one kernel.
+#- k_fake = (fake @ fake.T / d + 1) ** 3
+#+ k_fake = (fake @ fake.T / d + 1) ** 2
+
+# %% wrong: the number of features is missing
+# hint: The kernel of the mixed pairs does not divide by the number of features: it is another kernel than the other two.
+#- real @ fake.T / d
+#+ real @ fake.T
+
+# %% wrong: the one is missing
+# hint: The kernel of the real ones lacks its + 1: without it, the kernel compares third moments alone, and the other two terms do not.
+#- k_real = (real @ real.T / d + 1)
+#+ k_real = (real @ real.T / d)
+
+# %% wrong: never below zero
+# hint: The result is cut off at zero. Around zero, an unbiased estimate is negative about half of the time.
+#- within_real + within_fake - 2 * between
+#+ (within_real + within_fake - 2 * between).clamp(min=0)
+
+# %% wrong: the real ones twice
+# hint: The real ones stand in twice, and the pairs of fakes not at all.
+#- within_real + within_fake -
+#+ within_real + within_real -

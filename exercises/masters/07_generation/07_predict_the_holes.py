@@ -1,0 +1,155 @@
+# title: How much of the prior lies in holes?
+# chapter: 07_generation
+# goal: write down an expectation, measure it, and see what the number of images does to it
+# kind: predict
+# minutes: 20
+# points: 3
+# difficulty: 3
+# passage: Where the codes lie
+# answer: holes
+# tolerance: 1e-4, few 3e-3, many 3e-3
+# repeats: 1
+
+# %% statement
+r"""
+Take the VAE with two latent dimensions and call a place $z$ a *hole* where the codes are at least {{TIMES}} times as rare as the prior says:
+$q_\phi(z) < p(z) / {{TIMES}}$. How large a share of the **prior's draws** falls into holes?
+
+*Predict* a number between 0 and 1, after one more look at the chapter's two clouds, and do not change it afterwards: a wrong prediction costs nothing.
+Then *measure* the share twice, with $q_\phi(z)$ from the first {{FEW}} images alone (`"few"`) and from all 5,000 (`"many"`). Which of the two do
+you trust, and which way is the other one off?
+
+Do not draw. `cells` holds 400 points, each the middle of a cell of equal probability under $p(z) = \mathcal{N}(0, I)$, and `log_each`, of shape
+`(400, 5000)`, is $\log q_\phi(z \mid x^{(n)})$ of every cell and every image.
+"""
+
+# %% draws
+def draws(rng):
+    return {"TIMES": rng.choice([1.5, 2, 3, 4]), "FEW": rng.choice([100, 200, 250]), "BEGIN": 1000 * rng.integer(0, 30)}
+
+# %% given
+from functools import lru_cache
+
+import torch
+from vae_lib import data, pretrained
+
+@lru_cache
+def cells_and_codes(begin):
+    """400 cells of equal prior probability, (400, 2), and log q(z|x) there for 5,000 training images, (400, 5000) nats."""
+    images = data.load("mnist").images[begin:begin + 5000]
+    with torch.no_grad():
+        mu, logvar = pretrained.load("plane-mnist").encode(data.binarize(images, torch.Generator().manual_seed(0)))
+    line = torch.special.ndtri((torch.arange(20) + 0.5) / 20)
+    cells = torch.cartesian_prod(line, line)
+    q = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
+    return cells, q.log_prob(cells[:, None]).sum(2)
+
+# %% starter
+cells, log_each = cells_and_codes(BEGIN)
+predicted = ...
+holes = {"predicted": predicted, "few": ..., "many": ...}
+
+# %% solution
+cells, log_each = cells_and_codes(BEGIN)
+log_p = torch.distributions.Normal(0.0, 1.0).log_prob(cells).sum(1)
+log_times = torch.log(torch.tensor(float(TIMES)))
+
+def share_of_holes(n):
+    log_q = torch.logsumexp(log_each[:, :n], 1) - torch.log(torch.tensor(float(n)))
+    empty = log_q < log_p - log_times
+    return empty.double().mean().item()
+
+predicted = 0.2
+holes = {"predicted": predicted, "few": share_of_holes(FEW), "many": share_of_holes(5000)}
+
+# %% inputs
+def inputs(rng):
+    return {}
+
+# %% probe
+def probe(answer):
+    names = ("predicted", "few", "many")
+    if not isinstance(answer, dict) or not set(names) <= set(answer):
+        raise Problem("type", "`holes` should be a dict with the entries \"predicted\", \"few\" and \"many\".")
+    if any(answer[name] is ... for name in names):
+        raise Problem("none", "Predict first, then measure: an entry of `holes` is still `...`.")
+    if not 0 <= number(answer["predicted"], "the prediction") <= 1:
+        raise Problem("type", "The prediction is a share: a number between 0 and 1.")
+    return {"few": number(answer["few"], "the share by few images"), "many": number(answer["many"], "the share by many images")}
+
+# %% laws
+def laws(seen):
+    for name in ("few", "many"):
+        yield 0 <= seen[name] <= 1, f"the share “{name}” lies between 0 and 1", "Divide by the number of cells, and do not count in per cent."
+
+# %% right: without logarithms, in float64
+cells, log_each = cells_and_codes(BEGIN)
+density = torch.exp(log_each.double())
+p = torch.exp(-(cells.double() ** 2).sum(1) / 2) / (2 * torch.pi)
+found = [(TIMES * density[:, :n].mean(1) < p).sum() / len(cells) for n in (FEW, 5000)]
+holes = {"predicted": 0.5, "few": found[0], "many": found[1]}
+
+# %% right: by the ratio to the prior, cell by cell
+import math
+cells, log_each = cells_and_codes(BEGIN)
+prior = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
+ratio = torch.exp(log_each - prior.log_prob(cells)[:, None])
+holes = {"predicted": 0}
+for name, images in {"many": ratio, "few": ratio[:, :FEW]}.items():
+    holes[name] = sum(math.fsum(row) / len(row) < 1 / TIMES for row in images.tolist()) / 400
+
+# %% wrong: the sum over the images is no mean
+# hint: q(z) is the mean of the posteriors and not their sum. Without the division by the number of images hardly anything is a hole.
+#-  - torch.log(torch.tensor(float(n)))
+#+
+
+# %% wrong: the few divided by all
+# hint: The share for all images is right. For the few you divide by 5,000: the mean over some images is divided by their number.
+#- torch.tensor(float(n))
+#+ torch.tensor(5000.0)
+
+# %% wrong: crowded places
+# hint: You counted the places where the codes are much denser than the prior says. Holes are where they are rarer.
+#- log_q < log_p - log_times
+#+ log_q > log_p + log_times
+
+# %% wrong: nats for a factor
+# hint: You took the number of times for nats. A factor becomes its logarithm when logarithms are compared.
+#- torch.log(torch.tensor(float(TIMES)))
+#+ TIMES
+
+# %% wrong: anything below the prior
+# hint: You counted every place where q(z) is below p(z). A hole needs more: the factor `TIMES`.
+#- log_q < log_p - log_times
+#+ log_q < log_p
+
+# %% wrong: per cent
+# hint: These are shares in per cent. Give numbers between 0 and 1.
+#- return empty
+#+ return 100 * empty
+
+# %% wrong: cells and no share
+# hint: These are numbers of cells. Asked for is their share.
+#- empty.double().mean()
+#+ empty.double().sum()
+
+# %% wrong: the share of the codes
+# hint: This is the share of the codes that fall into holes: small, since holes are where there are few codes. Asked for is the share of the prior's draws,
+#   and each cell stands for equally many of those.
+#- empty.double().mean()
+#+ ((log_q - log_p).exp() * empty).mean()
+
+# %% wrong: the mean of the logarithms
+# hint: You average the logarithms of the posteriors. q(z) is the mean of the densities; the mean of their logarithms is ruled by the farthest images.
+#- torch.logsumexp(log_each[:, :n], 1) - torch.log(torch.tensor(float(n)))
+#+ log_each[:, :n].mean(1)
+
+# %% wrong: the nearest posterior alone
+# hint: You took the largest of the posteriors for their sum. Where codes are crowded, thousands of them overlap, and all add up.
+#- torch.logsumexp(log_each[:, :n], 1)
+#+ log_each[:, :n].amax(1)
+
+# %% wrong: few and many the wrong way round
+# hint: Both shares are right, and stand in each other's place.
+#- "few": share_of_holes(FEW), "many": share_of_holes(5000)
+#+ "few": share_of_holes(5000), "many": share_of_holes(FEW)

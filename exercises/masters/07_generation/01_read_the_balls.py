@@ -51,7 +51,8 @@ def draws(rng):
         both = torch.cat([real, fake], 1)
         crowded = (torch.cdist(both, both) + 9 * torch.eye(20)).amin((1, 2))
         low, high = torch.minimum(precision, recall), torch.maximum(precision, recall)
-        good = ((precision < recall) == (kind == "wrong")) & (precision + recall != 10) & (covered != recall) & (filled != precision)
+        good = ((precision < recall) == (kind == "wrong")) & (precision + recall != 10) & (precision != 5) & (recall != 5)
+        good &= (covered != recall) & (filled != precision)
         good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.1) & (crowded > 0.12)
         good &= ((both > -2.4) & (both < torch.tensor([6.4, 5.9]))).all(2).all(1)
         found = good.nonzero()[:1, 0]

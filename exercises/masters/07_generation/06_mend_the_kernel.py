@@ -118,8 +118,8 @@ def kid(real, fake):
 
 # %% wrong: never below zero
 # hint: The result is cut off at zero. Around zero, an unbiased estimate is negative about half of the time.
-#- within_real + within_fake - 2 * between
-#+ (within_real + within_fake - 2 * between).clamp(min=0)
+#- return within_real + within_fake - 2 * between
+#+ return (within_real + within_fake - 2 * between).clamp(min=0)
 
 # %% wrong: the real ones twice
 # hint: The real ones stand in twice, and the pairs of fakes not at all.

@@ -93,7 +93,7 @@ class MeasuredRole(SphinxRole):
 
 def _warn(role, message):
     LOGGER.warning(message, location=(role.env.docname, role.lineno))
-    return nodes.system_message(message, level=2, type="WARNING", line=role.lineno)
+    return nodes.system_message(message, level=2, type="WARNING", line=role.lineno, source=str(role.env.docname))
 
 
 def _badge(outcome, claim, docname):

@@ -118,7 +118,8 @@ def test_the_command_line_runs_the_study_and_says_how_far_it_is(monkeypatch, cap
     monkeypatch.setattr(one_class, "run", lambda *words: asked.append(words) or done)
     monkeypatch.setattr(one_class, "summarise", lambda folder: asked.append(folder))
     main(["study", "one_class", "--out", "somewhere", "--seconds", "7", "--workers", "3"])
-    assert asked == [(Path("somewhere"), 3, 7), *([Path("somewhere")] if done else [])]
+    folder = Path("somewhere/one_class")
+    assert asked == [(folder, 3, 7), *([folder] if done else [])]
     assert words in capsys.readouterr().out
 
 

@@ -168,13 +168,13 @@ def _detect(options):
 
 def _study(options):
     folder = options.out / options.study
-    folder.mkdir(parents=True, exist_ok=True)
     {"generation": _generation, "one_class": _one_class}[options.study](options, folder)
 
 
 def _generation(options, folder):
     from vae_lib import generation_study
 
+    folder.mkdir(parents=True, exist_ok=True)
     for name in [options.set] if options.set else data.SETS:
         done = generation_study.run(name, folder)
         print(f"{len(done['rows'])} rows of {name} in {folder}")

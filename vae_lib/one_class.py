@@ -158,7 +158,7 @@ def summarise(folder="runs/one_class", path=STUDY, repeats=200):
     intervals = {name: _intervals(found, name, repeats) for name in data.SETS}
     notes = {"study": "one_class", "headline": HEADLINE, "chosen_on": {k: list(v) for k, v in CHOSEN_ON.items()},
              "settings": Detector().get_params(), "seeds": list(SEEDS), "seconds": round(seconds),
-             **pretrained._circumstances(torch.device("cpu"))}
+             **pretrained.circumstances(torch.device("cpu"))}
     Path(path).parent.mkdir(exist_ok=True)
     text = json.dumps(notes | {"intervals": intervals}, indent=1)[:-2] + ',\n "rows": [\n'
     text += ",\n".join("  " + json.dumps(row) for row in rows) + "\n ]\n}\n"

@@ -43,6 +43,16 @@ MAX_ANSWER = 4 << 20  # bytes of one message from a submission
 STARTING = 180  # seconds for torch and the library to be imported
 
 
+PREFIX = Path(sys.prefix)
+
+
+def _inside(path):
+    """Where a path of this Python's virtual environment is in the sandbox: not below a folder that is private there."""
+    if sys.prefix == sys.base_prefix or not path.is_relative_to(PREFIX):
+        return path
+    return Path("/python") / path.relative_to(PREFIX)
+
+
 class NoSandbox(RuntimeError):
     """There is no sandbox on this machine; the message says what to do."""
 
@@ -98,10 +108,10 @@ class Sandbox:
 
     def command(self, fd):
         """The command line of the sandbox; `fd` is the number of the control socket."""
-        inside = [sys.executable, "-s", "-P", "/grader/zygote.py", str(fd), *map(str, self.hidden)]
+        inside = [str(_inside(Path(sys.executable))), "-s", "-P", "/grader/zygote.py", str(fd), *map(str, self.hidden)]
         here = Path(__file__).with_name("zygote.py")
         root = os.geteuid() == 0
-        seen = ("/course", "/grader/zygote.py") if root else (self.environment, here)
+        seen = ("/course", "/grader/zygote.py", _inside(PREFIX)) if root else (self.environment, here, PREFIX)
         walls = [
             *self._folders(*seen), "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000",
             "--cap-drop", "ALL",
@@ -116,12 +126,12 @@ class Sandbox:
             return inner
         # As root: a first view of the files that an unprivileged user may read, then that user makes the real walls.
         # bubblewrap as root alone would leave root outside, whom the kernel's limit on processes does not bind.
-        return [bwrap, *self._folders(self.environment, here), "--bind", "/proc", "/proc", "--dev", "/dev",
+        return [bwrap, *self._folders(self.environment, here, PREFIX), "--bind", "/proc", "/proc", "--dev", "/dev",
                 "--dir", "/tmp", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--die-with-parent", "--",
                 "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *inner]
 
-    def _folders(self, environment, program):
-        """Read-only views: the system's libraries, this Python, its packages, the graded library."""
+    def _folders(self, environment, program, prefix):
+        """Read-only views: the system's libraries, this Python, its packages (at `prefix`), the graded library."""
         words = ["--ro-bind", "/usr", "/usr"]
         for name in ("bin", "sbin", "lib", "lib32", "lib64"):
             path = Path("/", name)
@@ -132,7 +142,7 @@ class Sandbox:
         words += ["--dir", "/etc"]
         for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime"):
             words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        shown = sorted({Path(one).resolve() for one in (sys.base_prefix, sys.exec_prefix)} | {Path(sys.prefix)})
+        shown = [Path(sys.base_prefix).resolve()]
         for path in self.hidden:  # a repository or a class below /usr
             if path.is_relative_to("/usr") and path.is_dir() and path not in shown:
                 words += ["--tmpfs", str(path)]
@@ -141,16 +151,18 @@ class Sandbox:
                 for parent in reversed(path.parents[:-1]):  # bubblewrap's own would be closed to others
                     words += ["--dir", str(parent)]
                 words += ["--ro-bind", str(path), str(path)]
+        if PREFIX != shown[0]:
+            words += ["--ro-bind", str(prefix), str(_inside(PREFIX))]
         for name in ("purelib", "platlib"):  # the whole library, where it is installed and not linked
             path = Path(sysconfig.get_path(name), "vae_lib")
             if path.is_dir():
-                words += ["--tmpfs", str(path)]
+                words += ["--tmpfs", str(_inside(path))]
         return [*words, "--ro-bind", str(environment), "/course", "--dir", "/grader",
                 "--ro-bind", str(program), "/grader/zygote.py"]
 
     @staticmethod
     def _variables():
-        return {"PATH": f"{Path(sys.prefix, 'bin')}:/usr/bin:/bin", "HOME": "/home/student", "USER": "student",
+        return {"PATH": f"{_inside(PREFIX) / 'bin'}:/usr/bin:/bin", "HOME": "/home/student", "USER": "student",
                 "LOGNAME": "student", "LANG": "C.UTF-8", "PYTHONPATH": "/course", "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONNOUSERSITE": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                 "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", "IPYTHONDIR": "/tmp/ipython",

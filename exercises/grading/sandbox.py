@@ -151,7 +151,7 @@ class Sandbox:
                 for parent in reversed(path.parents[:-1]):  # bubblewrap's own would be closed to others
                     words += ["--dir", str(parent)]
                 words += ["--ro-bind", str(path), str(path)]
-        if PREFIX != shown[0]:
+        if shown[0] != PREFIX:
             words += ["--ro-bind", str(prefix), str(_inside(PREFIX))]
         for name in ("purelib", "platlib"):  # the whole library, where it is installed and not linked
             path = Path(sysconfig.get_path(name), "vae_lib")

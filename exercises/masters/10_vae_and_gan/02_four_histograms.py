@@ -33,7 +33,7 @@ def draws(rng):
               "collapsed": [76 + rng.integer(0, 5) if c == one else 19 if c == other else 0 for c in range(8)],
               "lost": [22 + rng.integer(0, 2) if c in half else 0 for c in range(8)],
               "best": [8 + rng.integer(0, 5) for c in range(8)]}
-    below = rng.sample([rng.choice([29, 31]), 22, rng.choice([12, 13]), 8, 4, 3, 0, 0], 8)
+    below = rng.sample([rng.choice([24, 26]), 20, rng.choice([7, 8]), 4, 2, 2, 0, 0], 8)
     return {"panels": {letter: shares[name] for letter in "ABCD" for name in at if at[name] == letter}, "below": below,
             "overlap": sum(min(share, 12.5) for share in below), "good": sum(below),
             "kept": 100 * sum(share > 0 for share in below) / 8,

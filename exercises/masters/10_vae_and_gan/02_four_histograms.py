@@ -1,0 +1,132 @@
+# title: Four models, four histograms
+# chapter: 10_vae_and_gan
+# goal: tell fog from collapse by where the draws fall, and read an overlap
+# kind: figure
+# minutes: 10
+# points: 2
+# difficulty: 1
+# passage: A fair match
+# answer: reading
+# repeats: 1
+# tolerance: 1e-4, overlap 0.05
+# removes: vae_lib.modes.count, vae_lib.modes.overlap
+
+# %% statement
+r"""
+Four models, A to D, each drew 10,000 points for a ring of eight equal modes; a made-up example, for the reading. A bar is the share of **all** draws that
+are good and nearest to that mode. The white bar holds the draws in no mode. The dashed line is the weight of a mode, 12.5 %. Fill in `reading`:
+
+- `"fog"`: the model that a count of the kept modes calls perfect, and that has the fewest good draws;
+- `"collapsed"`: the model with the largest share of good draws among those with at most two modes;
+- `"lost"`: the model that lost half of the modes and treats the others alike;
+- `"best"`: the model with the highest overlap;
+- `"overlap"`: the lowest panel shows model E. What is its overlap, in percent (to 3)?
+"""
+
+# %% draws
+def draws(rng):
+    letters = rng.sample("ABCD", 4)
+    at = dict(zip(("fog", "collapsed", "lost", "best"), letters))
+    one, other = rng.sample(range(8), 2)
+    half = set(rng.sample(range(8), 4))
+    shares = {"fog": [rng.choice([1, 2, 3]) for _ in range(8)],
+              "collapsed": [76 + rng.integer(0, 5) if c == one else 19 if c == other else 0 for c in range(8)],
+              "lost": [22 + rng.integer(0, 2) if c in half else 0 for c in range(8)],
+              "best": [8 + rng.integer(0, 5) for c in range(8)]}
+    below = rng.sample([rng.choice([24, 26]), 20, rng.choice([7, 8]), 4, 2, 2, 0, 0], 8)
+    return {"panels": {letter: shares[name] for letter in "ABCD" for name in at if at[name] == letter}, "below": below,
+            "overlap": sum(min(share, 12.5) for share in below), "good": sum(below),
+            "kept": 100 * sum(share > 0 for share in below) / 8,
+            "renormed": round(sum(min(100 * share / sum(below), 12.5) for share in below), 1),
+            "excess": sum(max(share - 12.5, 0) for share in below), **at}
+
+# %% show
+import matplotlib.pyplot as plt
+from vae_lib import plots
+
+plots.style()
+panels = {{panels}}
+fig = plt.figure(figsize=(6, 7.6), layout="constrained")
+axes = fig.subplot_mosaic([["A", "B"], ["C", "D"], ["E", "E"]], height_ratios=[1, 1, 1.4])
+for letter, shares in (panels | {"E": {{below}}}).items():
+    ax = axes[letter]
+    ax.bar(range(1, 9), shares, color=plots.COLORS["orange"])
+    ax.bar([9.5], [100 - sum(shares)], color="white", edgecolor="0.3")
+    ax.axhline(12.5, color="0.5", linestyle="--", linewidth=1)
+    ax.set(title=letter, ylim=(0, 100), ylabel="draws, %", xticks=[*range(1, 9), 9.5], xticklabels=[*range(1, 9), "none"], xlabel="mode")
+    ax.grid(alpha=0.4, axis="y")
+axes["E"].set(ylim=(0, 36), yticks=range(0, 37, 4))
+plt.show()
+
+# %% starter
+reading = {"fog": ..., "collapsed": ..., "lost": ..., "best": ..., "overlap": ...}
+
+# %% solution
+reading = {"fog": "{{fog}}", "collapsed": "{{collapsed}}", "lost": "{{lost}}", "best": "{{best}}", "overlap": {{overlap}}}
+
+# %% probe
+def probe(answer):
+    if not isinstance(answer, dict):
+        raise Problem("type", "`reading` should be a dict such as the one that you were given.")
+    names = ("fog", "collapsed", "lost", "best")
+    seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
+    if len(set(seen.values())) < 4:
+        raise Problem("type", "Each letter belongs to one entry: a letter stands twice.")
+    if answer.get("overlap", ...) is ...:
+        raise Problem("none", "The overlap of model E is still missing: the last entry of `reading`.")
+    overlap = number(answer["overlap"], "the overlap")
+    if 0 < abs(overlap) <= 1:
+        raise Problem("type", "For the overlap we expect percent: 40 for two fifths.")
+    return seen | {"overlap": overlap}
+
+# %% laws
+def laws(seen):
+    yield 0 <= seen["overlap"] <= 100, "an overlap lies between 0 and 100 %"
+
+# %% right: in small letters, read a little high
+reading = {"fog": "{{fog}}".lower(), "collapsed": " {{collapsed}}", "lost": "{{lost}}", "best": "{{best}} ", "overlap": {{overlap}} + 2}
+
+# %% right: what is good, less what stands above the dashed line
+reading = dict(overlap={{good}} - {{excess}} - 1.5, best="{{best}}", lost="{{lost}}", collapsed="{{collapsed}}", fog="{{fog}}")
+
+# %% wrong: fog taken for the best
+# hint: You called the fog the best: it touches all eight modes. Look at its white bar: nearly all of its draws are in none.
+#- "fog": "{{fog}}", "collapsed": "{{collapsed}}", "lost": "{{lost}}", "best": "{{best}}"
+#+ "fog": "{{best}}", "collapsed": "{{collapsed}}", "lost": "{{lost}}", "best": "{{fog}}"
+
+# %% wrong: collapse taken for a loss of half
+# hint: You have the collapsed model and the one that lost half of the modes the wrong way round. Count the bars.
+#- "collapsed": "{{collapsed}}", "lost": "{{lost}}"
+#+ "collapsed": "{{lost}}", "lost": "{{collapsed}}"
+
+# %% wrong: good draws taken for the overlap
+# hint: You called the model the best whose draws are nearly all good, and it has lost modes. A bar above the dashed line counts only up to the line.
+#- "lost": "{{lost}}", "best": "{{best}}"
+#+ "lost": "{{best}}", "best": "{{lost}}"
+
+# %% wrong: fog and collapse
+# hint: You have fog and collapse the wrong way round. Fog lies everywhere, and so mostly in no mode; a collapse is in one or two modes.
+#- "fog": "{{fog}}", "collapsed": "{{collapsed}}"
+#+ "fog": "{{collapsed}}", "collapsed": "{{fog}}"
+
+# %% wrong: the share of good draws
+# hint: The letters are right. For model E you gave the share of good draws: the sum of the whole bars. Cut each at the dashed line first.
+#- {{overlap}}
+#+ {{good}}
+
+# %% wrong: the modes kept
+# hint: The letters are right. For model E you gave the share of modes that are kept. A mode with a tenth of its draws is kept, and it gives the overlap
+#   little.
+#- {{overlap}}
+#+ {{kept}}
+
+# %% wrong: shares of the good draws
+# hint: The letters are right. For model E you divided by the good draws first. The bars are shares of all draws; what is in no mode is missing from
+#   the overlap.
+#- {{overlap}}
+#+ {{renormed}}
+
+# %% wrong: what stands above the line
+# hint: The letters are right. For model E you gave what stands above the dashed line: that is what it draws too often.
+#- {{overlap}}
+#+ {{excess}}

@@ -1,0 +1,138 @@
+# title: Labels that are never sure
+# chapter: 10_vae_and_gan
+# goal: derive the best discriminator of a changed game, and compute it where densities are tiny
+# kind: implement
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: What the best discriminator knows
+# answer: best_logit
+# returns: tensor
+# removes:
+
+# %% statement
+r"""
+Two changes are common in the training of a discriminator. Each batch holds *more points of one kind than of the other*: here a share of {{REAL}} is real. And
+the label of a real point is not 1 but $s = {{LABEL}}$, while that of a drawn point stays 0 (*one-sided label smoothing*). With a label $y$ a point costs
+$-y \log D - (1 - y) \log(1 - D)$, and the loss is the average over the batch.
+
+Derive the best $D^\ast(x)$ of this game, as the chapter does for the plain one. Then write `best_logit(log_p, log_q)`: the logit
+$\log D^\ast - \log(1 - D^\ast)$ from $\log p(x)$ of the data and $\log q(x)$ of the generator, all `(batch,)`. Both may be $-500$ nats: work
+with logarithms.
+
+*Look at the result* where $q$ is far below $p$: which value can the logit not exceed?
+"""
+
+# %% draws
+def draws(rng):
+    return {"REAL": rng.choice([0.2, 0.25, 0.3, 0.7, 0.75]), "LABEL": rng.choice([0.7, 0.8, 0.85, 0.9])}
+
+# %% given
+import math
+
+import torch
+
+# %% starter
+def best_logit(log_p, log_q):
+    """The logit of the best discriminator with smoothed labels, (batch,)."""
+    ...
+
+# %% solution
+def best_logit(log_p, log_q):
+    """The logit of the best discriminator with smoothed labels, (batch,)."""
+    real, fake = math.log(REAL), math.log(1 - REAL)
+    called_real = math.log(LABEL) + real + log_p
+    called_fake = torch.logaddexp(math.log(1 - LABEL) + real + log_p, fake + log_q)
+    return called_real - called_fake
+
+# %% inputs
+def inputs(rng):
+    return {"log_p": 2 * rng.normal(9) - 3, "log_q": 2 * rng.normal(9) - 3}
+
+# %% probe
+def probe(answer, log_p, log_q):
+    return {"logit": answer(log_p, log_q), "logit_far_out": answer(log_p - 500, log_q - 500),
+            "logit_where_no_fakes_are": answer(log_p, log_q - 200)}
+
+# %% laws
+def laws(seen, log_p, log_q):
+    yield seen["logit"].shape == (9,), "there is one logit for each point"
+    yield (seen["logit"] - seen["logit_far_out"]).abs().max() < 1e-2, "only the ratio of the densities matters", \
+        "At −500 nats both densities are 0 as numbers. Do not leave the logarithms: torch.logaddexp adds two densities."
+    p, q = log_p.double().exp(), log_q.double().exp()
+    ell = seen["logit"].double().requires_grad_()
+    cost = torch.nn.functional.softplus
+    loss = REAL * p * (LABEL * cost(-ell) + (1 - LABEL) * cost(ell)) + (1 - REAL) * q * cost(ell)
+    slope, = torch.autograd.grad(loss.sum(), ell)
+    yield (slope.abs() < 1e-3 * (REAL * p + (1 - REAL) * q)).all(), "the slope of the loss is zero at the best logit"
+
+# %% right: by the probability, with the larger density taken out
+def best_logit(log_p, log_q):
+    top = torch.maximum(log_p, log_q)
+    p, q = (REAL * (log_p - top).double().exp(), (1 - REAL) * (log_q - top).double().exp())
+    D = LABEL * p / (p + q)
+    return torch.logit(D)
+
+# %% right: the plain logit, then the label
+def best_logit(log_p, log_q):
+    plain = log_p.double() - log_q + torch.logit(torch.tensor(REAL, dtype=torch.float64))
+    return plain + math.log(LABEL) - torch.nn.functional.softplus(plain + math.log1p(-LABEL))
+
+# %% wrong: the best discriminator of the plain game
+# hint: This is the logit of the plain game. Neither the shares in the batch nor the label has changed it.
+def best_logit(log_p, log_q):
+    return log_p - log_q
+
+# %% wrong: the label is forgotten
+# hint: The shares are in, the smoothed label is not: a real point also pays for log(1 − D).
+def best_logit(log_p, log_q):
+    return math.log(REAL) - math.log(1 - REAL) + log_p - log_q
+
+# %% wrong: equal shares
+# hint: The label is in, the shares are not: you count as if half of the batch were real.
+#- real, fake = math.log(REAL), math.log(1 - REAL)
+#+ real = fake = math.log(0.5)
+
+# %% wrong: the shares the wrong way round
+# hint: You have the two shares the wrong way round. The points of the data carry the share that is real.
+#- real, fake = math.log(REAL), math.log(1 - REAL)
+#+ fake, real = math.log(REAL), math.log(1 - REAL)
+
+# %% wrong: both labels are smoothed
+# hint: You smoothed both labels. Here a drawn point keeps the label 0: it never pays for log D.
+#- fake + log_q)
+#+ math.log(LABEL) + fake + log_q)
+#- called_real = math.log(LABEL) + real + log_p
+#+ called_real = torch.logaddexp(math.log(LABEL) + real + log_p, math.log(1 - LABEL) + fake + log_q)
+
+# %% wrong: the label as a factor of the density only
+# hint: The label stands in the numerator alone. What it takes from log D it gives to log(1 − D): a real point is called fake with the rest.
+#- torch.logaddexp(math.log(1 - LABEL) + real + log_p, fake + log_q)
+#+ fake + log_q
+
+# %% wrong: the smoothing on the fakes
+# hint: You smoothed the label of the drawn points. It is the real ones whose label is less than 1.
+#- called_real = math.log(LABEL) + real + log_p
+#+ called_real = torch.logaddexp(real + log_p, math.log(1 - LABEL) + fake + log_q)
+#- torch.logaddexp(math.log(1 - LABEL) + real + log_p, fake + log_q)
+#+ math.log(LABEL) + fake + log_q
+
+# %% wrong: the logarithm of D
+# hint: This is log D, the logarithm of the probability. A logit also takes off log(1 − D).
+#- called_real - called_fake
+#+ called_real - torch.logaddexp(called_real, called_fake)
+
+# %% wrong: the probability
+# hint: This is D itself, between 0 and 1. Asked for is its logit.
+#- called_real - called_fake
+#+ torch.sigmoid(called_real - called_fake)
+
+# %% wrong: the logit of fake
+# hint: The sign is turned: this logit is large where a point is a draw. In the chapter a large logit says real.
+#- called_real - called_fake
+#+ called_fake - called_real
+
+# %% wrong: the logit is smoothed
+# hint: You multiplied the logit of the plain D by the label. It is the probability that the label scales; a logit that is multiplied has no upper end.
+def best_logit(log_p, log_q):
+    return LABEL * (math.log(REAL) - math.log(1 - REAL) + log_p - log_q)

@@ -1,0 +1,169 @@
+# title: Mend a broken game
+# chapter: 10_vae_and_gan
+# goal: find faults in a game that runs, and whose losses look like any other's
+# kind: mend
+# minutes: 20
+# points: 3
+# difficulty: 2
+# passage: A GAN by hand
+# answer: play
+# returns: tensor
+# plant: 2
+# tolerance: 2e-4
+# removes: vae_lib.gan.fit, vae_lib.gan.discriminator_loss, vae_lib.gan.generator_loss, vae_lib.gan_study.train
+
+# %% statement
+r"""
+`play` should play the chapter's game with plain gradient descent in place of Adam. In each round the discriminator `D` first makes {{times}}, each with a
+batch of real points and fresh noise of its own, on the loss of the chapter. Then the generator `G` makes one move against the discriminator as it is then, on
+the *non-saturating* loss, with fresh noise.
+
+`rounds` is a list; each of its entries is a pair `(batches, z)`: `batches` is a list of {{MOVES}} pairs `(real, noise)`, one for each move of `D`, and `z` is
+the noise for the move of `G`. The learning rates are `{{LR_D}}` for `D` and `{{LR_G}}` for `G`. `play` changes both networks, and returns the weights of both in one row.
+
+The code runs, and the losses look like those of any game. It has **two faults**. Mend them, and change as little as you can.
+"""
+
+# %% draws
+def draws(rng):
+    moves = rng.choice([2, 3])
+    return {"MOVES": moves, "times": f"{moves} moves", "LR_D": rng.choice([0.3, 0.4]), "LR_G": rng.choice([0.6, 0.7])}
+
+# %% given
+import torch
+import torch.nn.functional as F
+
+# %% solution
+def play(G, D, rounds):
+    """Plays the game; returns all weights of G, then of D, (weights,)."""
+    for batches, z in rounds:
+        for real, noise in batches:
+            fake = G(noise).detach()
+            loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+            move(D, loss_d, LR_D)
+        loss_g = F.softplus(-D(G(z))).mean()
+        move(G, loss_g, LR_G)
+    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
+
+def move(net, loss, lr):
+    """One step of gradient descent of the weights of one network."""
+    weights = list(net.parameters())
+    slopes = torch.autograd.grad(loss, weights)
+    with torch.no_grad():
+        for p, slope in zip(weights, slopes):
+            p -= lr * slope
+
+# %% inputs
+def inputs(rng):
+    rounds = [[[[rng.normal(6, 2) + 2.0, rng.normal(6, 2)] for _ in range(MOVES)], rng.normal(6, 2)] for _ in range(2)]
+    return {"rounds": rounds, "weights": [0.8 * rng.normal(4, 2), rng.normal(4), 0.8 * rng.normal(2, 4), rng.normal(2)],
+            "judge": [0.9 * rng.normal(5, 2), rng.normal(5), 0.9 * rng.normal(1, 5), rng.normal(1)]}
+
+# %% probe
+def probe(answer, rounds, weights, judge):
+    def network(values, *last):
+        (a, b), (c, d) = values[0].shape, values[2].shape
+        net = torch.nn.Sequential(torch.nn.Linear(b, a), torch.nn.Tanh(), torch.nn.Linear(d, c), *last)
+        with torch.no_grad():
+            for p, value in zip(net.parameters(), values):
+                p.copy_(value)
+        return net
+
+    def after(rounds):
+        G, D = network(weights), network(judge, torch.nn.Flatten(0))
+        return answer(G, D, rounds)
+
+    twos = [([(real, noise) for real, noise in batches], z) for batches, z in rounds]
+    return {"weights": after(twos), "weights_after_one_round": after(twos[:1])}
+
+# %% laws
+def laws(seen, rounds, weights, judge):
+    size = sum(w.numel() for w in weights + judge)
+    yield seen["weights"].shape == (size,), "the weights of both networks come back in one row"
+    start = torch.cat([w.flatten() for w in weights + judge])
+    n = sum(w.numel() for w in weights)
+    moved = (seen["weights_after_one_round"] - start).abs()
+    yield moved[:n].max() > 1e-5, "the generator has moved after one round", \
+        "The generator has not moved. What cuts its loss off from its weights?"
+    yield moved[n:].max() > 1e-5, "the discriminator has moved after one round"
+
+# %% right: by torch's optimisers
+def play(G, D, rounds):
+    sgd = {net: torch.optim.SGD(net.parameters(), lr) for net, lr in ((G, LR_G), (D, LR_D))}
+    for batches, z in rounds:
+        for real, noise in batches:
+            with torch.no_grad():
+                fake = G(noise)
+            logits, labels = torch.cat([D(real), D(fake)]), torch.cat([torch.ones(len(real)), torch.zeros(len(fake))])
+            sgd[D].zero_grad()
+            (2 * F.binary_cross_entropy_with_logits(logits, labels)).backward()
+            sgd[D].step()
+        sgd[G].zero_grad()
+        F.binary_cross_entropy_with_logits(D(G(z)), torch.ones(len(z))).backward()
+        sgd[G].step()
+    return torch.nn.utils.parameters_to_vector([*G.parameters(), *D.parameters()]).detach()
+
+# %% right: uphill, on the logarithms
+def play(G, D, rounds):
+    def climb(net, gain, lr):
+        found = torch.autograd.grad(gain, tuple(net.parameters()))
+        for p, slope in zip(net.parameters(), found):
+            p.data.add_(slope, alpha=lr)
+
+    for batches, z in rounds:
+        for real, noise in batches:
+            climb(D, torch.log(torch.sigmoid(D(real))).mean() + torch.log(1 - torch.sigmoid(D(G(noise)))).mean(), LR_D)
+        climb(G, F.logsigmoid(D(G(z))).mean(), LR_G)
+    return torch.cat([p.data.reshape(-1) for p in list(G.parameters()) + list(D.parameters())])
+
+# %% wrong: the flat loss
+# hint: The generator lowers log(1 − D): the saturating loss, which is flat where D is sure. Asked for is the non-saturating one.
+#- loss_g = F.softplus(-D(G(z))).mean()
+#+ loss_g = -F.softplus(D(G(z))).mean()
+
+# %% wrong: the generator helps the discriminator
+# hint: The generator lowers the discriminator's loss: it learns to be recognised. It wants a draw to be called real.
+#- loss_g = F.softplus(-D(G(z))).mean()
+#+ loss_g = F.softplus(D(G(z))).mean()
+
+# %% wrong: labels the wrong way round
+# hint: The discriminator is rewarded for calling real points fake and drawn points real. Which of the two logits wants to be large?
+#- F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+ F.softplus(D(real)).mean() + F.softplus(-D(fake)).mean()
+
+# %% wrong: the drawn points do not count
+# hint: The discriminator's loss speaks of the real points alone. It learns to say real to all.
+#- F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+ F.softplus(-D(real)).mean() + 0 * F.softplus(D(fake)).mean()
+
+# %% wrong: half the loss
+# hint: The discriminator's loss is halved. In the chapter the two averages are added: 2 log 2 for one that only guesses.
+#- loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+ loss_d = 0.5 * (F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean())
+
+# %% wrong: the rates are exchanged
+# hint: The generator moves with the discriminator's learning rate. Each player has its own.
+#- move(G, loss_g, LR_G)
+#+ move(G, loss_g, LR_D)
+
+# %% wrong: old noise for the generator
+# hint: The generator's move uses the noise of the discriminator's last move. It has noise of its own.
+#- loss_g = F.softplus(-D(G(z))).mean()
+#+ loss_g = F.softplus(-D(G(noise))).mean()
+
+# %% wrong: the generator moves with each batch
+# hint: The generator moves after each move of the discriminator. In a round it moves once, after the last of them.
+#-         loss_g = F.softplus(-D(G(z))).mean()
+#-         move(G, loss_g, LR_G)
+#+             loss_g = F.softplus(-D(G(z))).mean()
+#+             move(G, loss_g, LR_G)
+
+# %% wrong: mean of the logit
+# hint: The generator raises the mean of the logit itself, as in a Wasserstein game. In this game it raises log D.
+#- loss_g = F.softplus(-D(G(z))).mean()
+#+ loss_g = -D(G(z)).mean()
+
+# %% wrong: summed over the batch
+# hint: A loss is summed over the batch where it should be averaged: the step then grows with the number of points.
+#- F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+ F.softplus(-D(real)).sum() + F.softplus(D(fake)).sum()

@@ -1,0 +1,163 @@
+# title: What the best discriminator would say
+# chapter: 10_vae_and_gan
+# goal: write down an expectation, compute it, and see what the loss of a perfect opponent can tell and what it cannot
+# kind: predict
+# minutes: 25
+# points: 3
+# difficulty: 2
+# passage: What the best discriminator knows
+# answer: losses
+# tolerance: 1e-4
+# repeats: 1
+# removes:
+
+# %% statement
+r"""
+The data lie in {{MODES}} equal modes that do not touch. Take two generators, and for each the *best* discriminator, trained on equally many real and drawn points:
+
+- `"collapse"`: it draws {{KEPT}} of the modes, equally often, each exactly as in the data, and nothing else;
+- `"fog"`: {{percent}} % of its draws are distributed exactly as the data; the others lie where no data are.
+
+*Predict* which of the two discriminators has the smaller loss, the one of `"collapse"`, of `"fog"`, or `"neither"`: a wrong prediction costs nothing. Then
+*compute* both losses in nats, as the chapter's loss of $D$, from two cases: where $p$ and $q$ are both above zero, and where only one is.
+
+Last, let $D$ see packs of {{PACK}} points, all real or all drawn, each point drawn by itself (exercise {ref}`ex-gan-pack`). Compute the loss of the best one for the first
+generator: `"packs"`.
+"""
+
+# %% draws
+def draws(rng):
+    modes = rng.choice([20, 25, 30])
+    kept = rng.choice([7, 9, 11, 13])
+    share = rng.choice([0.52, 0.62, 0.68])
+    return {"MODES": modes, "KEPT": kept, "GOOD": share, "percent": round(100 * share), "PACK": rng.choice([2, 3])}
+
+# %% given
+import math
+
+# %% starter
+losses = {"predicted": ..., "collapse": ..., "fog": ..., "packs": ...}
+
+# %% solution
+def best_loss(p_shared, q_shared):
+    """Where both are above 0 lie a share p_shared of p and q_shared of q, in a constant ratio; elsewhere D is sure."""
+    D = p_shared / (p_shared + q_shared)
+    return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+
+covered = KEPT / MODES
+losses = {"predicted": "neither", "collapse": best_loss(covered, 1.0), "fog": best_loss(1.0, GOOD),
+          "packs": best_loss(covered**PACK, 1.0)}
+
+# %% inputs
+def inputs(rng):
+    return {}
+
+# %% probe
+def probe(answer):
+    names = ("collapse", "fog", "packs")
+    if not isinstance(answer, dict) or not set(names) | {"predicted"} <= set(answer):
+        raise Problem("type", "`losses` should be a dict with the entries \"predicted\", \"collapse\", \"fog\" and \"packs\".")
+    if any(answer[name] is ... for name in ("predicted", *names)):
+        raise Problem("none", "Predict first, then compute: an entry of `losses` is still `...`.")
+    choice(answer["predicted"], ("collapse", "fog", "neither"), "the prediction")
+    return {name: number(answer[name], f"the loss {name!r}") for name in names}
+
+# %% laws
+def laws(seen):
+    for name in ("collapse", "fog", "packs"):
+        yield seen[name] >= 0, f"the loss “{name}” is not negative", "A loss of D is minus two averages of logarithms of probabilities."
+        yield seen[name] <= 2 * math.log(2) + 1e-6, f"the loss “{name}” is at most 2 log 2, which guessing gets"
+    yield seen["packs"] < seen["collapse"], "a discriminator that sees more has a smaller loss"
+
+# %% right: as two log 2 less twice the Jensen-Shannon divergence
+import torch
+
+def js(p, q):
+    m = (p + q) / 2
+    return 0.5 * (torch.xlogy(p, p / m).sum() + torch.xlogy(q, q / m).sum())
+
+def ring(n):
+    p, q = torch.ones(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    one_p = torch.full((MODES,), 1 / MODES, dtype=torch.float64)
+    one_q = torch.where(torch.arange(MODES) < KEPT, 1 / KEPT, 0.0).double()
+    for _ in range(n):
+        p, q = torch.outer(p, one_p).flatten(), torch.outer(q, one_q).flatten()
+    return 2 * math.log(2) - 2 * js(p, q.clamp(min=1e-300))
+
+fog = js(torch.tensor([1 - 1e-15, 1e-15]).double(), torch.tensor([GOOD, 1 - GOOD]).double())
+losses = {"predicted": "fog", "collapse": ring(1), "fog": 2 * math.log(2) - 2 * fog, "packs": ring(PACK)}
+
+# %% right: one formula for all three
+def shared(r):
+    return (1 + r) * math.log(1 + r) - r * math.log(r)
+
+losses = dict(predicted="collapse", packs=shared((KEPT / MODES) ** PACK), fog=shared(GOOD), collapse=shared(KEPT / MODES))
+
+# %% wrong: the Jensen-Shannon divergence
+# hint: You gave the Jensen-Shannon divergence. The loss of the best D is 2 log 2 less twice that.
+def best_loss(p_shared, q_shared):
+    D = p_shared / (p_shared + q_shared)
+    return math.log(2) - 0.5 * (-p_shared * math.log(D) - q_shared * math.log(1 - D))
+covered = KEPT / MODES
+losses = {"predicted": "neither", "collapse": best_loss(covered, 1.0), "fog": best_loss(1.0, GOOD),
+          "packs": best_loss(covered**PACK, 1.0)}
+
+# %% wrong: one half where both are
+# hint: You let D say one half wherever both densities are above zero. They are not equal there: the density of the one that has less room is higher.
+#- D = p_shared / (p_shared + q_shared)
+#+ D = 0.5
+
+# %% wrong: the mean of the two parts
+# hint: All losses are half of what they should be. The chapter's loss adds the average over the data and the average over the draws.
+#- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+#+ return 0.5 * (-p_shared * math.log(D) - q_shared * math.log(1 - D))
+
+# %% wrong: only the real points
+# hint: The drawn points are missing: you averaged −log D over the data alone.
+#- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+#+ return -p_shared * math.log(D)
+
+# %% wrong: only the drawn points
+# hint: The real points are missing: you averaged −log(1 − D) over the draws alone.
+#- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+#+ return -q_shared * math.log(1 - D)
+
+# %% wrong: D the wrong way round
+# hint: Where both are above zero you have D and 1 − D the wrong way round: D is the share of the *data*'s density.
+#- D = p_shared / (p_shared + q_shared)
+#+ D = q_shared / (p_shared + q_shared)
+
+# %% wrong: the shared region weighs one for both
+# hint: D is right, its weight is not. A share of the points alone meets the other's density; the rest lies where D is sure and pays nothing.
+#- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+#+ return -math.log(D) - math.log(1 - D)
+
+# %% wrong: the lost modes in place of the kept
+# hint: You used the share of the modes that are *lost*. Real points there pay nothing: D is sure of them.
+#- covered = KEPT / MODES
+#+ covered = 1 - KEPT / MODES
+
+# %% wrong: the stray draws in place of the good ones
+# hint: For the fog you used the share of draws that are in the wrong place. D is sure of those; what it pays comes from the others.
+#- best_loss(1.0, GOOD)
+#+ best_loss(1.0, 1 - GOOD)
+
+# %% wrong: a pack pays for each of its points
+# hint: For the packs you multiplied the loss of one point. A pack gets one answer, and D is sure of it as soon as one of its points lies in a lost mode.
+#- best_loss(covered**PACK, 1.0)
+#+ PACK * best_loss(covered, 1.0)
+
+# %% wrong: a pack is like one point
+# hint: The loss of the packs is that of single points. How probable is it that *all* points of a real pack lie in modes that the generator draws?
+#- covered**PACK
+#+ covered
+
+# %% wrong: the pack lies in one mode
+# hint: For the packs you divided by the number of points. The chances of independent points are multiplied.
+#- covered**PACK
+#+ covered / PACK
+
+# %% wrong: bits
+# hint: These are bits. Asked for are nats: use the natural logarithm.
+#- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+#+ return -p_shared * math.log2(D) - q_shared * math.log2(1 - D)

@@ -155,8 +155,8 @@ def play(G, D, rounds):
 # hint: The generator moves after each move of the discriminator. In a round it moves once, after the last of them.
 #-         loss_g = F.softplus(-D(G(z))).mean()
 #-         move(G, loss_g, LR_G)
-#+             loss_g = F.softplus(-D(G(z))).mean()
-#+             move(G, loss_g, LR_G)
+#+             loss_of_g = F.softplus(-D(G(z))).mean()
+#+             move(G, loss_of_g, LR_G)
 
 # %% wrong: mean of the logit
 # hint: The generator raises the mean of the logit itself, as in a Wasserstein game. In this game it raises log D.

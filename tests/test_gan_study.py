@@ -120,6 +120,55 @@ def test_pieces_are_done_once_and_gathered_when_all_are_there(tmp_path, monkeypa
     assert content["found"] == {"value": 1.23456} and "torch" in content["circumstances"]["versions"]
 
 
+def test_the_record_keeps_what_was_done_with_the_same_settings(tmp_path, monkeypatch):
+    """A study that changes is done again as a whole; the other ones stay, with their draws."""
+    def study_of(batches):
+        return {"grid": gan_study.SETTINGS["grid"], "stacked": {"batches": batches}}
+
+    grid, file = list(gan_study.pieces("grid")), tmp_path / "record" / "gan.json"
+    monkeypatch.setattr(gan_study, "pieces", lambda study: {name: None for name in (grid if study == "grid" else "ab")})
+    monkeypatch.setattr(gan_study, "best_setting", lambda found, model: (32, 1e-3))
+
+    def do(folder, names, value):
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            content = {"found": {"value": value}, "circumstances": {"run": value}}
+            (folder / f"{name}.json").write_text(json.dumps(content))
+            torch.save(torch.zeros(3, 4, 300, 2), folder / f"{name}.pt")
+
+    monkeypatch.setattr(gan_study, "SETTINGS", study_of(10))
+    do(tmp_path / "one", [*grid, "a", "b"], 1)
+    gan_study.gather(tmp_path / "one", file)
+    monkeypatch.setattr(gan_study, "SETTINGS", study_of(20))
+    do(tmp_path / "two", ["a"], 2)
+    with pytest.raises(FileNotFoundError, match="1 pieces are not done yet, such as 'b'"):
+        gan_study.gather(tmp_path / "two", file)
+    do(tmp_path / "two", ["b"], 2)
+    gan_study.gather(tmp_path / "two", file)
+    found = json.loads(file.read_text())
+    values = {name: one["value"] for name, one in found["pieces"].items()}
+    assert values == {name: 1 for name in grid} | {"a": 2, "b": 2}
+    assert found["circumstances"] == [{"run": 1}, {"run": 2}] and found["settings"] == study_of(20)
+    assert set(gan_study.recorded_draws(file.with_suffix(".safetensors"))) == {f"grid {m}" for m in gan_study.MODELS}
+
+
+def test_watching_a_training_does_not_change_it():
+    s = gan_study.SETTINGS["realism"] | {"batches": 4, "watched": 2, "batch_size": 8, "width": 4}
+
+    def weights(look):
+        kept = []
+
+        def last(net):
+            look()
+            kept.append(torch.cat([p.detach().flatten() for p in net.parameters()]))
+
+        found, _ = gan_study.watched_training("GAN", 1, s, 0, 1e-3, lambda: torch.rand(8, 1, 28, 28), last)
+        assert found["step"] == [2, 4]
+        return kept[-1]
+
+    assert torch.equal(weights(lambda: None), weights(lambda: torch.rand(5)))
+
+
 def test_images_of_three_digits_are_counted():
     """Constructed: real digits stacked in known orders."""
     from vae_lib import data, features

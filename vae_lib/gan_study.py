@@ -34,12 +34,12 @@ SETTINGS = {
              "z_dim": 2, "activation": "relu", "watched": 40, "draws": 2500, "final_draws": 10_000},
     "ring": {"batches": 4000, "batch_size": 128, "widths": [128], "lrs": [1e-3], "runs": 5,
              "z_dim": 2, "activation": "relu", "watched": 40, "draws": 2500, "final_draws": 10_000},
-    "images": {"set": "fashion_mnist", "batches": 800, "batch_size": 64, "hidden": [128, 128], "z_dim": 32, "runs": 5,
-               "lrs": [1e-4, 3e-4, 1e-3, 3e-3], "activation": "silu", "watched": 2, "draws": 2000},
-    "realism": {"batches": 1000, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
-                "draws": 10_000, "few": 5000},
-    "stacked": {"batches": 1000, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0], "activation": "silu",
-                "draws": 25_600},
+    "images": {"set": "fashion_mnist", "batches": 2000, "batch_size": 64, "hidden": [128, 128], "z_dim": 32, "runs": 5,
+               "lrs": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2], "activation": "silu", "watched": 5, "draws": 2000},
+    "realism": {"batches": 4000, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
+                "watched": 4, "draws": 10_000, "few": 5000},
+    "stacked": {"batches": 4000, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
+                "watched": 4, "draws": 25_600},
 }
 
 
@@ -201,31 +201,46 @@ def measure(name, x):
     return found
 
 
-def realism(name, model, seed, lr):
-    """One convolutional model on one data set: what its draws score, and 64 of them."""
-    s = SETTINGS["realism"]
-    if model == "real":
-        return {"scores": {"real": measure(name, data.load(name).images[:s["draws"]].float() / 255)}}, None
+def watched_training(model, channels, s, seed, lr, draw, look):
+    """Train one convolutional model; returns its size and what `look(net)` gave at each moment after the start."""
     torch.manual_seed(seed)
-    nets, real = pairs(model, convolutional(1, s), pixels=True, last=2 * s["z_dim"]), data.load(name).images
-    history = train(model, nets, lambda: real[torch.randint(len(real), (s["batch_size"],))].float() / 255,
-                    (s["batch_size"],), s["batches"], lr)
+    nets = pairs(model, convolutional(channels, s), pixels=True, last=2 * s["z_dim"])
+    steps, seen = [], []
+
+    def watch(step):
+        if step:
+            with torch.random.fork_rng(devices=[]):  # looking changes no draw of the training
+                steps.append(step)
+                seen.append(look(nets[0]))
+
+    history = train(model, nets, draw, (s["batch_size"],), s["batches"], lr, s["batches"] // s["watched"], watch)
+    return {"weights": size(nets), "seconds": history["seconds"], "lr": lr, "step": steps}, seen
+
+
+def realism(name, model, seed, lr):
+    """One convolutional model on one data set: what its draws score at each moment, and 64 of the last."""
+    s, real = SETTINGS["realism"], data.load(name).images
+    if model == "real":
+        return {"scores": {"real": [measure(name, real[:s["draws"]].float() / 255)]}}, None
     ways = {"images": None} if model == "GAN" else {"means": True, "draws": False} if seed == 0 else {"means": True}
-    x = {way: drawn(model, nets[0], s["draws"], means) for way, means in ways.items()}
-    found = {"weights": size(nets), "seconds": history["seconds"], "lr": lr,
-             "scores": {way: measure(name, one) for way, one in x.items()}}
-    return found, (255 * next(iter(x.values()))[:64].clamp(0, 1)).round().byte()
+
+    def look(net):
+        x = {way: drawn(model, net, s["draws"], means) for way, means in ways.items()}
+        return {way: measure(name, one) for way, one in x.items()}, next(iter(x.values()))[:64]
+
+    found, seen = watched_training(model, 1, s, seed, lr, lambda: real[
+        torch.randint(len(real), (s["batch_size"],))].float() / 255, look)
+    return (found | {"scores": {way: [scores[way] for scores, _ in seen] for way in ways}},
+            (255 * seen[-1][1].clamp(0, 1)).round().byte())
 
 
 def stacked(model, seed, lr):
-    """One model of three digits at a time, as three channels: 1,000 kinds of image, counted by the classifier."""
-    s = SETTINGS["stacked"]
-    torch.manual_seed(seed)
-    nets, real = pairs(model, convolutional(3, s), pixels=True, last=2 * s["z_dim"]), data.load("mnist").images[:, 0]
-    history = train(model, nets, lambda: real[torch.randint(len(real), (s["batch_size"], 3))].float() / 255,
-                    (s["batch_size"],), s["batches"], lr)
-    x = drawn(model, nets[0], s["draws"], means=True)
-    return {"weights": size(nets), "seconds": history["seconds"], "lr": lr, **kinds(x)}, None
+    """One model of three digits at a time, as three channels: 1,000 kinds of image, counted at each moment."""
+    s, real = SETTINGS["stacked"], data.load("mnist").images[:, 0]
+    found, seen = watched_training(model, 3, s, seed, lr, lambda: real[
+        torch.randint(len(real), (s["batch_size"], 3))].float() / 255,
+        lambda net: kinds(drawn(model, net, s["draws"], means=True)))
+    return found | {key: [one[key] for one in seen] for key in seen[0]}, None
 
 
 def kinds(x):
@@ -249,7 +264,7 @@ def pieces(study):
         models = MODELS if study == "grid" else two
         return {f"{study} {model} {width}": (plane, (study, model, width)) for width in s["widths"] for model in models}
     if study == "images":
-        return {f"images {model} {lr:g}": (images, (model, lr)) for lr in s["lrs"] for model in two}
+        return {f"images {model} {lr:g}": (images, (model, lr)) for lr in s["lrs"] for model in MODELS}
     if study == "realism":
         todo = [(name, "real", 0) for name in data.SETS]
         todo += list(itertools.product(data.SETS, two, s["seeds"]))
@@ -315,25 +330,34 @@ def near_best(values, larger=True):
 
 
 def gather(folder, file=RECORD):
-    """Put the pieces of `folder` into the record. Raises `FileNotFoundError` that names the pieces that are missing."""
-    folder, names = Path(folder), [name for study in SETTINGS for name in pieces(study)]
-    if missing := [name for name in names if not (folder / f"{name}.json").exists()]:
+    """Put the pieces of `folder` into the record, beside those that it holds already with the same settings.
+
+    Raises `FileNotFoundError` that names the pieces that are in neither.
+    """
+    folder, file = Path(folder), Path(file)
+    old = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"settings": {}, "pieces": {}}
+    names = {name: study for study in SETTINGS for name in pieces(study)}
+    new = {name: json.loads(path.read_text()) for name in names if (path := folder / f"{name}.json").exists()}
+    kept = {name: old["pieces"][name] for name, study in names.items()
+            if name not in new and name in old["pieces"] and old["settings"].get(study) == SETTINGS[study]}
+    if missing := [name for name in names if name not in new and name not in kept]:
         raise FileNotFoundError(f"{len(missing)} pieces are not done yet, such as {missing[0]!r}: "
                                 "python -m vae_lib.gan_study does them")
-    contents = {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
-    found = {name: {key: value for key, value in content["found"].items() if key != "seconds"}  # they hold pauses too
-             for name, content in contents.items()}
-    circumstances = {json.dumps(content["circumstances"]): content["circumstances"] for content in contents.values()}
-    draws = {}
+    found = kept | {name: {key: value for key, value in content["found"].items() if key != "seconds"}  # pauses too
+                    for name, content in new.items()}
+    circumstances = (old["circumstances"] if kept else []) + [content["circumstances"] for content in new.values()]
+    draws = recorded_draws(file.with_suffix(".safetensors")) if kept else {}
     for model in MODELS:
         width, lr = best_setting(found, model)
-        shown = torch.load(folder / f"grid {model} {width}.pt")  # (moments, rates, 300, 2)
-        draws[f"grid {model}"] = packed(shown[:, SETTINGS["grid"]["lrs"].index(lr)])
+        if f"grid {model} {width}" in new:
+            shown = torch.load(folder / f"grid {model} {width}.pt")  # (moments, rates, 300, 2)
+            draws[f"grid {model}"] = packed(shown[:, SETTINGS["grid"]["lrs"].index(lr)])
     draws |= {f"{name} {model}": torch.load(folder / f"realism {name} {model} 0.pt")
-              for name in data.SETS for model in ("VAE", "GAN")}
+              for name in data.SETS for model in ("VAE", "GAN") if f"realism {name} {model} 0" in new}
     file.parent.mkdir(exist_ok=True)
     save_file({name: value.contiguous() for name, value in draws.items()}, file.with_suffix(".safetensors"))
-    content = {"settings": SETTINGS, "circumstances": list(circumstances.values()), "pieces": found}
+    once = list({json.dumps(one): one for one in circumstances}.values())
+    content = {"settings": SETTINGS, "circumstances": once, "pieces": {name: found[name] for name in names}}
     file.write_text(json.dumps(_rounded(content), separators=(",", ":")) + "\n")
 
 

@@ -5,6 +5,7 @@ A notebook runs again when its code, vae_lib (weights and claims included), the 
 the budget changed. Copies run, with nbmake, in a folder as deep as chapters/, so that relative paths mean the same.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -149,17 +150,22 @@ def summary(folder):
     return result
 
 
-def main(root=ROOT):
-    from vae_lib.training import best_device
+def main(arguments=None, root=ROOT):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("chapters", nargs="*", help="only these, such as 03_elbo (default: all that changed)")
+    wanted = parser.parse_args(arguments).chapters
+    sources = sorted((root / "chapters").glob("*.ipynb"))
+    if unknown := set(wanted) - {path.stem for path in sources}:
+        parser.error(f"no such chapter: {', '.join(sorted(unknown))}; there are {', '.join(p.stem for p in sources)}")
+    from vae_lib.training import best_device  # here, since torch takes seconds to import
 
     folder = root / ".executed" / "chapters"
     folder.mkdir(parents=True, exist_ok=True)
-    sources = sorted((root / "chapters").glob("*.ipynb"))
     for old in set(folder.glob("*.ipynb")) - {folder / path.name for path in sources}:
         old.unlink()
     library, device = library_hash(root), best_device()
     lock = hashlib.sha256((root / "requirements.lock").read_bytes()).hexdigest()
-    for path in sources:
+    for path in [path for path in sources if not wanted or path.stem in wanted]:
         key = key_of(nbformat.read(path, as_version=4), library, lock, device)
         kept = folder / path.name
         if kept.exists() and nbformat.read(kept, as_version=4).metadata.get("course", {}).get("key") == key:

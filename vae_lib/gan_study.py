@@ -34,7 +34,7 @@ SETTINGS = {
              "z_dim": 2, "activation": "relu", "watched": 40, "draws": 2500, "final_draws": 10_000},
     "ring": {"batches": 4000, "batch_size": 128, "widths": [128], "lrs": [1e-3], "runs": 5,
              "z_dim": 2, "activation": "relu", "watched": 40, "draws": 2500, "final_draws": 10_000},
-    "images": {"set": "fashion_mnist", "batches": 2000, "batch_size": 64, "hidden": [128, 128], "z_dim": 32, "runs": 5,
+    "images": {"set": "fashion_mnist", "batches": 1000, "batch_size": 64, "hidden": [128, 128], "z_dim": 32, "runs": 5,
                "lrs": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2], "activation": "silu", "watched": 5, "draws": 2000},
     "realism": {"batches": 4000, "batch_size": 64, "width": 16, "z_dim": 32, "seeds": [0, 1, 2], "activation": "silu",
                 "watched": 4, "draws": 10_000, "few": 5000},

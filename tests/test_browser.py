@@ -24,14 +24,15 @@ LOOK = r"""() => {
     const tex = /\$\$|\\[([]|\\(?:begin|frac|mathbb|mathcal)\b/g;
     const myst = /\{(?:cite|ref|numref|eq|term|doc)[:\w]*\}`/g;
     const raw = [tex, myst].flatMap((pattern) => prose.textContent.match(pattern) ?? []);
-    const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1
+    const screen = document.documentElement.clientWidth;  // innerWidth of a phone grows with what is too wide
+    const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > screen + 1
         && !e.closest(".bd-sidebar-primary, .bd-sidebar-secondary, dialog")).slice(0, 3)
         .map((e) => `${e.tagName.toLowerCase()}.${e.className} to ${Math.round(e.getBoundingClientRect().right)}`);
     return {
         theme: document.documentElement.dataset.theme, images, raw,
         math: article.querySelectorAll(".math").length, typeset: article.querySelectorAll("mjx-container").length,
         errors: article.querySelectorAll("mjx-merror").length,
-        width: document.documentElement.scrollWidth, screen: innerWidth, wide,
+        width: document.documentElement.scrollWidth, screen, wide,
         views: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
         figures: document.querySelectorAll(".afm-figure > :not(:has([role=alert]))").length,
     };

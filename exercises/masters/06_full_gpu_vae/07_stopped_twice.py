@@ -14,7 +14,7 @@
 # %% statement
 r"""
 `train(images, steps)` makes some steps and returns the weights and a checkpoint; `train(images, steps, saved)` goes on from such a checkpoint. Each step takes the next
-{{BATCH}} images of a shuffled order, binarises them anew, and moves the weights by gradient descent with momentum; the rate rises over the first {{WARM}} steps. Each
+{{BATCH}} images of a shuffled order, binarises them anew, and moves the weights by gradient descent with momentum; the rate rises over the first {{RISE}} steps. Each
 epoch has an order of its own.
 
 Wherever a run is stopped, and however often, it must end at the weights of the run that was never stopped, from the same draws. A checkpoint can be used again: two runs that go on from it
@@ -25,7 +25,7 @@ The whole run is right. Going on has **two faults**. Mend them. `images` is `(n,
 
 # %% draws
 def draws(rng):
-    return {"BATCH": rng.choice([2, 3]), "RATE": rng.choice([0.3, 0.4, 0.5]), "WARM": rng.choice([9, 10, 11]), "SEED": rng.integer(1, 999)}
+    return {"BATCH": rng.choice([2, 3]), "RATE": rng.choice([0.3, 0.4, 0.5]), "RISE": rng.choice([9, 10, 11]), "SEED": rng.integer(1, 999)}
 
 # %% given
 import torch
@@ -47,7 +47,7 @@ def train(images, steps, saved=None):
         batch = images[order[at:at + BATCH]]
         x = torch.bernoulli(batch, generator=chance)
         m.mul_(0.9).add_(w - x.mean(0))
-        w.sub_(RATE * min(1, (step + 1) / WARM) * m)
+        w.sub_(RATE * min(1, (step + 1) / RISE) * m)
     return w.clone(), {"w": w, "m": m, "done": done + steps, "order": order, "chance": chance.get_state()}
 
 # %% inputs
@@ -99,7 +99,7 @@ def train(images, steps, saved=None):
         x = torch.bernoulli(images[now], generator=chance)
         state["step"] += 1
         state["m"] = 0.9 * state["m"] + state["w"] - x.sum(0) / len(now)
-        state["w"] = state["w"] - RATE * (1 if state["step"] > WARM else state["step"] / WARM) * state["m"]
+        state["w"] = state["w"] - RATE * (1 if state["step"] > RISE else state["step"] / RISE) * state["m"]
     file = io.BytesIO()
     torch.save(state | {"chance": chance.get_state()}, file)
     return state["w"], file.getvalue()
@@ -110,7 +110,7 @@ import copy
 def train(images, steps, saved=None):
     chance, w = torch.Generator().manual_seed(SEED), torch.nn.Parameter(torch.zeros(images.shape[1]))
     sgd = torch.optim.SGD([w], lr=RATE, momentum=0.9)
-    rate = torch.optim.lr_scheduler.LambdaLR(sgd, lambda k: min(1.0, (k + 1) / WARM))
+    rate = torch.optim.lr_scheduler.LambdaLR(sgd, lambda k: min(1.0, (k + 1) / RISE))
     count, order = 0, torch.randperm(len(images), generator=chance)
     if saved:
         with torch.no_grad():
@@ -153,14 +153,14 @@ def train(images, steps, saved=None):
 #+ order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED + 1))
 
 # %% wrong: the epoch starts anew
-# hint: A run that goes on begins at the first image of the order, as if an epoch had just begun. It stopped in the middle of one.
+# hint: A run that goes on begins at the first image of the order, as if a new epoch began. It stopped in the middle of one.
 #- at = step * BATCH % len(images)
 #+ at = (step - done) * BATCH % len(images)
 
 # %% wrong: the warm-up starts anew
 # hint: A run that goes on warms up again: its rate counts the steps since the stop, and not those since the start.
-#- min(1, (step + 1) / WARM)
-#+ min(1, (step + 1 - done) / WARM)
+#- min(1, (step + 1) / RISE)
+#+ min(1, (step + 1 - done) / RISE)
 
 # %% wrong: the count of steps forgets the earlier part
 # hint: After a second stop the count is wrong: the checkpoint holds the steps of the last part alone.

@@ -12,7 +12,7 @@
 
 # %% statement
 r"""
-A report trained one model $N$ times, from $N$ seeds, and prints its lowest FID. You can afford `n` runs. How low is the best of yours, on average? Take for
+For a report, one model was trained $N$ times, from $N$ seeds; the report prints the lowest FID. You can afford `n` runs. How low is the best of yours, on average? Take for
 your runs `n` *different* ones of the report's, where each choice of `n` is as likely as any other.
 
 Write `expected_best(fids, collapsed, n)`: the mean of the lowest FID of the `n` runs, over all choices, one number. `fids` is `(runs,)`; `collapsed` is `(runs,)`

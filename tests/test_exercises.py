@@ -187,6 +187,7 @@ def test_a_chapter_shows_the_statements_of_its_tasks(folder):
     page = ROOT / "_build" / "html" / "chapters" / f"{folder.name}.html"
     assert page.exists(), "_build/html holds no book: run make book"
     html = page.read_text(encoding="utf-8")
+    statements = (page.parents[1] / "book" / f"exercises_{folder.name}.html").read_text(encoding="utf-8")
     boxes = re.findall(r"<details class=\"[^\"]*\bgraded-task\b.*?</details>", html, re.S)
     cells = json.loads((ROOT / "chapters" / f"{folder.name}.ipynb").read_text(encoding="utf-8"))["cells"]
     listed = next(cell["source"] for cell in cells if "### Graded tasks" in cell["source"])
@@ -200,6 +201,7 @@ def test_a_chapter_shows_the_statements_of_its_tasks(folder):
         prose = max(re.findall(r"[A-Za-z ,;']{20,}", " ".join(task.statement(task.draw()).split())), key=len)
         assert prose.strip() in body
         assert f"{number}. [{task.title}](" in listed and goal in listed and level in listed
+        assert f'id="{make_exercises.make_id(f"{number}. {task.title}")}"' in statements, "a list leads to this id"
     assert f'{folder.name}.ipynb"' in html and f'href="../book/exercises_{folder.name}.html"' in html
 
 

@@ -21,6 +21,7 @@ from vae_lib import data as datasets
 from vae_lib.checks import check_images
 from vae_lib.flat import Flat
 from vae_lib.objectives import negative_elbo
+from vae_lib.onednn import onednn_products
 
 __all__ = ["PRECISIONS", "NonFiniteLoss", "best_device", "fit", "score"]
 
@@ -44,8 +45,8 @@ def best_device():
 
 def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=(0.9, 0.999), weight_decay=0.0,
         warmup_steps=0, decay=False, ema=None, clip=None, binarize=False, draw=None, validation=None, validate_every=1,
-        patience=None, precision="float32", compile=False, graph=None, workers=0, seed=0, checkpoint=None,
-        checkpoint_every=1, seconds=None, progress=True, label=""):
+        patience=None, precision="float32", onednn=False, compile=False, graph=None, workers=0, seed=0,
+        checkpoint=None, checkpoint_every=1, seconds=None, progress=True, label=""):
     """Minimise the mean of `loss(model, x, step)` with Adam; the model is changed in place.
 
     Arguments
@@ -67,6 +68,7 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
             weights of the best.
         precision: "float32"; "tf32" (products of float32 rounded to 10 bits, on GPUs that have it); "bf16" or "fp16"
             (products in 16 bits, sums and weights in float32; "fp16" scales the loss). The score is always in float32.
+        onednn: on a CPU, let oneDNN compute the products of linear layers; on many processors faster (see `onednn`).
         compile: pass the loss, or the model's `regions()` where it names some, through `torch.compile`; it pays
             when the run is longer than the compilation.
         graph: on CUDA, record the step once and replay it (a CUDA graph). Default: where that is possible.
@@ -86,6 +88,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
                   checkpoint_every=checkpoint_every)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if onednn and compile:
+        raise ValueError("onednn=True and compile=True exclude each other: torch.compile chooses its own products")
     if patience and validation is None:
         raise ValueError("patience needs validation images: pass validation=data.static_binarized(name, 'validation')")
     draw = datasets.binarize if binarize else draw
@@ -98,10 +102,11 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
     settings = {"images": source.images, "batch_size": batch_size, "lr": lr, "betas": list(betas),
                 "weight_decay": weight_decay, "warmup_steps": warmup_steps, "ema": ema,
                 "decay over epochs": epochs if decay else 0, "clip": clip, "binarize": binarize, "patience": patience,
-                "precision": precision, "processes": distributed.world(), "seed": seed,
+                "precision": precision, "onednn": onednn, "processes": distributed.world(), "seed": seed,
                 "loss options": dict(getattr(loss, "keywords", {}))}
 
-    with _own_random_numbers(device, seed + distributed.rank()), _unchecked(model), _products(precision):
+    with (_own_random_numbers(device, seed + distributed.rank()), _unchecked(model), _products(precision),
+          onednn_products(model) if onednn else contextlib.nullcontext()):
         flat, order = Flat(model), torch.Generator().manual_seed(seed)
         try:
             total_steps = epochs * source.steps

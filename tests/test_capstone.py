@@ -13,7 +13,7 @@ import torch
 from make_exercises import FromExercises, as_text, repository
 from PIL import Image
 
-from vae_lib import capstone, likelihoods
+from vae_lib import capstone, claims, likelihoods
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book" / "capstone.md").read_text(encoding="utf-8")
@@ -154,6 +154,15 @@ def test_an_example_was_executed_with_the_book(path):
         pytest.fail(f"{path.stem} has not been executed: run make book", pytrace=False)
     last = [cell for cell in nbformat.read(kept, as_version=4).cells if cell.cell_type == "code"][-1]
     assert "<table>" in last.outputs[0].data["text/html"] and "missing" not in last.outputs[0].data["text/html"]
+
+
+def test_recorded_numbers_are_those_of_the_study():
+    study = json.loads((ROOT / "vae_lib" / "studies" / "capstone.json").read_text(encoding="utf-8"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in EXAMPLES)
+    recorded = {name: claim.seeds for name, claim in claims.registry().items() if claim.study == "capstone"}
+    assert len(recorded) == 2
+    for name, seeds in recorded.items():
+        assert len(study[name]) == len(seeds) and f"torch.tensor({study[name]})" in text
 
 
 def test_there_are_two_examples():

@@ -91,6 +91,52 @@ def test_what_is_no_folder_of_images(tmp_path, name, words):
         list(image_folder.batches(tmp_path / name))
 
 
+# A whole folder
+
+def test_a_folder_comes_as_one_tensor(folder):
+    path, pixels = folder
+    for bad in path.glob("bad [cpstm]*"):
+        bad.unlink()
+    names, images, skipped = image_folder.load(path, least=RIGHT)
+    assert (images[:, 0].numpy() == pixels[[5, 6, 0, 1, 2, 3, 4]]).all() and len(names) == RIGHT
+    assert {one.name for one, _ in skipped} == {"bad deep.png", "bad half.png", "bad empty.png", "bad notes.txt"}
+
+
+def test_every_image_can_be_brought_to_one_shape(folder):
+    names, images, skipped = image_folder.load(folder[0], (3, 4, 4))
+    assert images.shape == (RIGHT + 5, 3, 4, 4) and images.dtype == torch.uint8
+    assert {one.name for one, _ in skipped} == {"bad half.png", "bad empty.png", "bad notes.txt", "bad moving.gif"}
+    one = images[[one.name for one in names].index("right 0.png")]
+    middle = folder[1][0][:, 2:10].astype(float).reshape(4, 2, 4, 2).mean((1, 3))
+    assert (one[0] == one[2]).all() and np.abs(one[0].numpy() - middle).max() <= 1
+
+
+def test_shapes_are_made_as_a_person_sees_the_image(tmp_path):
+    clear = np.zeros((8, 8, 4), np.uint8)
+    clear[:4] = (255, 0, 0, 255)
+    write(tmp_path / "clear.png", clear)
+    red, rest = image_folder.fit_shape(tmp_path / "clear.png", (3, 8, 8)).split(4, dim=1)
+    assert (red == torch.tensor([255, 0, 0])[:, None, None]).all() and (rest == 255).all()
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright: to be turned by 90 degrees
+    light = np.zeros((8, 12), np.uint8)
+    light[:, :6] = 255
+    write(tmp_path / "turned.png", light, exif=turned)
+    upright = image_folder.fit_shape(tmp_path / "turned.png", (1, 12, 8))[0]
+    assert (upright[:6] == 255).all() and (upright[6:] == 0).all()
+
+
+def test_a_folder_that_does_not_do_says_what_to_do(folder):
+    with pytest.raises(ValueError, match=r"4 shapes \(grey 12 × 8: 7, .*x_shape=\(1, 8, 12\)"):
+        image_folder.load("images")
+    with pytest.raises(ValueError, match=r"holds 12 images that can be used, at least 200 .* 4 skipped, the first is"):
+        image_folder.load("images", (1, 8, 8), least=200)
+    for bad in Path("images").glob("*.png"):
+        bad.unlink()
+    with pytest.raises(ValueError, match="holds 2 images that can be used, at least 3 are needed"):
+        image_folder.load("images", least=3)
+
+
 # The command line
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import json
 import sys
 import tomllib
 
+import make_capstone
 import nbformat
 from course import ROOT, repository
 from docutils.nodes import make_id
@@ -238,6 +239,7 @@ def derived(root=ROOT):
         made[root / "vae_lib" / "exercises" / "bank" / f"{name}.txt"] = bank_text(folder)
         made[root / "book" / f"exercises_{name}.md"] = exercise_page(folder, plain)
         made[root / "book" / f"solutions_{name}.md"] = solution_page(folder, plain)
+    made[root / "exercises" / "capstone.ipynb"] = as_text(make_capstone.notebook(root, index))
     return made
 
 

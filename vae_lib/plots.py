@@ -21,12 +21,12 @@ def style():
 
 
 def image_grid(images, columns=8, ax=None, title=None, pad=1):
-    """Show images `(n, 1, h, w)` in [0, 1] as a grid, on one grey scale, with a thin line between them."""
+    """Show images `(n, 1 or 3, h, w)` in [0, 1] as a grid, on one scale, grey or RGB, with a thin line between them."""
     images = torch.as_tensor(images).detach().float().cpu().clamp(0, 1)
-    n, _, h, w = images.shape
+    n, channels, h, w = images.shape
     rows = -(-n // columns)
-    sheet = torch.full((rows * (h + pad) + pad, columns * (w + pad) + pad), 0.5)
-    for k, image in enumerate(images[:, 0]):
+    sheet = torch.full((rows * (h + pad) + pad, columns * (w + pad) + pad, channels), 0.5)
+    for k, image in enumerate(images.movedim(1, -1)):
         top, left = pad + (k // columns) * (h + pad), pad + (k % columns) * (w + pad)
         sheet[top:top + h, left:left + w] = image
     if ax is None:
@@ -39,7 +39,7 @@ def image_grid(images, columns=8, ax=None, title=None, pad=1):
 
 
 def image_rows(rows, ax=None):
-    """Show labelled rows of images: `{"original": (n, 1, h, w), "reconstruction": ...}`, one under the other."""
+    """Show labelled rows of images: `{"original": (n, 1 or 3, h, w), "reconstruction": ...}`, one under the other."""
     images = torch.cat([torch.as_tensor(part).detach().float().cpu() for part in rows.values()])
     columns = len(next(iter(rows.values())))
     ax = image_grid(images, columns, ax)

@@ -26,6 +26,8 @@ def notebook_of(pagename):
     """The notebook that belongs to a page, or None: exercises/05_x.ipynb to book/exercises_05_x."""
     if pagename.startswith("chapters/"):
         return f"{pagename}.ipynb"
+    if pagename == "book/capstone":
+        return "exercises/capstone.ipynb"
     if pagename.startswith("book/exercises_"):
         return f"exercises/{pagename.removeprefix('book/exercises_')}.ipynb"
     return None

@@ -13,7 +13,7 @@ import torch
 from make_exercises import FromExercises, as_text, repository
 from PIL import Image
 
-from vae_lib import capstone, claims, likelihoods
+from vae_lib import capstone, likelihoods
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book" / "capstone.md").read_text(encoding="utf-8")

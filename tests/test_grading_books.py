@@ -5,12 +5,15 @@ import csv
 import io
 import json
 import os
-import signal
+import select
+import socket
 import stat
 import subprocess
 import sys
 import time
+import urllib.request
 import zipfile
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -21,9 +24,10 @@ import release
 from course import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import waited_for
 
 sys.path.insert(0, str(ROOT))
-from exercises.grading import answers, export, gradebook, gradescope, stats
+from exercises.grading import answers, export, formgrader, gradebook, gradescope, stats
 from exercises.grading.__main__ import main
 from exercises.grading.collect import collect, entries, read_times
 from exercises.grading.feedback import feedback, plain
@@ -31,6 +35,7 @@ from exercises.grading.folder import SAFE, ClassError, ClassFolder, safe_id, wri
 from exercises.grading.forget import forget
 from exercises.grading.late import Policy, lateness, penalty_percent
 from exercises.grading.lms import whose
+from exercises.grading.sandbox import put_down
 
 CHAPTER = "05_first_vae"
 BOOK = f"{CHAPTER}.ipynb"
@@ -574,11 +579,10 @@ def test_sigkill_at_any_moment_leaves_a_whole_gradebook(folder, tmp_path):
     code = KILLED.format(root=str(ROOT), path=str(folder.path), chapter=CHAPTER)
     for wait in (0.0, 0.03, 0.08, 0.17):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert select.select([process.stdout], [], [], 240)[0], "the program that fills the gradebook did not begin"
         process.stdout.readline()
         time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        put_down(process, "the program that fills the gradebook")
         assert gradebook.scores(folder, CHAPTER) == before
     gradebook.fill(folder, CHAPTER)
     assert gradebook.scores(folder, CHAPTER) == before
@@ -724,6 +728,104 @@ def test_a_learner_named_like_a_formula_is_text_in_the_table(folder, tmp_path):
     assert rows_of(path)[0]["name"] == "'=HYPERLINK(1)"
 
 
+# nbgrader's formgrader
+
+@contextmanager
+def formgrader_at(root, home):
+    """Start Jupyter's server in a course folder, with an empty home; gives the address of the formgrader."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    home.mkdir()
+    said = home / "server.log"
+    words = os.environ | dict.fromkeys(("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
+                                       str(home))
+    with said.open("w") as log:
+        server = subprocess.Popen([sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root",
+                                   "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={address.rpartition(':')[2]}",
+                                   "--IdentityProvider.token=open"], cwd=root, env=words, stdout=log, stderr=log)
+    try:
+        waited_for("Jupyter's server", lambda: server.poll() is not None or _answers(f"{address}/api"), 240)
+        assert server.poll() is None, said.read_text()[-2000:]
+        yield f"{address}/formgrader"
+    finally:
+        put_down(server, "Jupyter's server")
+
+
+def _answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=20):
+            return True
+    except OSError:
+        return False
+
+
+def test_marks_entered_in_the_formgrader_stay_when_graded_again(folder, tmp_path, browser):
+    """In nbgrader's own pages, on the gradebook of a class, with hostile answers and a hostile name."""
+    evil = """x = '<script>alert(1)</script>$<img src=y onerror=alert(1)>$</pre>'  # </code>\u202e"""
+    book = json.loads(notebook(folder, evil))
+    for cell in book["cells"]:
+        if cell["id"].endswith("-answer"):
+            cell["source"] = evil
+    handed_in(folder, tmp_path, {f"{name} - {BOOK}": json.dumps(book).encode()
+                                 for name in ("ann", "bob", "<img src=z onerror=alert(1)>")})
+    for one in folder.students(CHAPTER):
+        result(folder, one, names(folder)[1:])
+    gradebook.fill(folder, CHAPTER)
+    root, count = formgrader.course(folder, CHAPTER)
+    assert count == 3
+    said, context = [], browser.new_context()
+    context.set_default_timeout(120_000)  # milliseconds; a busy machine is not a wrong page
+    page = context.new_page()
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    with formgrader_at(root, tmp_path / "home") as address:
+        page.goto(f"{address}/manage_students?token=open")
+        page.get_by_role("link", name="ann, None").wait_for()
+        assert page.locator("tbody tr").count() == 3
+        page.goto(f"{address}/gradebook/{CHAPTER}/{CHAPTER}")
+        page.get_by_role("link", name="Submission #1").wait_for()
+        assert f"{score(folder, 'ann').points:g} / {score(folder, 'ann').of}" in page.inner_text("tbody")
+        page.get_by_role("button", name="Show All Names").click()
+        page.get_by_role("link", name="ann", exact=True).click()
+        for cell, text in ((f"{by_hand(folder)}-answer", "3"), (f"{names(folder)[0]}-check", "1")):
+            with page.expect_response(lambda one: one.request.method == "PUT" and one.ok):
+                page.locator(f"input.score[id='{cell}']").fill(text)
+                page.keyboard.press("Tab")
+        note = page.locator(f"textarea[id='{by_hand(folder)}-answer-comment']")
+        with page.expect_response(lambda one: one.request.method == "PUT" and one.ok):
+            note.fill(note.input_value() + " Well argued.")
+            page.keyboard.press("Tab")
+        assert page.locator("script").filter(has_text="alert(1)").count() == page.locator("#notebook img").count() == 0
+        with pytest.raises(ClassError, match=r"has .*gradebook.db open.*close it"):
+            gradebook.fill(folder, CHAPTER)
+    context.close()
+    assert said == []
+    for one in folder.students(CHAPTER):
+        result(folder, one, names(folder))  # graded again, and now all is right
+    gradebook.fill(folder, CHAPTER)
+    tasks = score(folder, "ann").tasks
+    assert (tasks[by_hand(folder)]["points"], tasks[by_hand(folder)]["note"]) == (3, "Well argued.")
+    assert tasks[names(folder)[0]]["points"] == 1 and not tasks[by_hand(folder)]["waiting"]
+    assert score(folder, "bob").waiting == 1 and score(folder, "bob").tasks[names(folder)[0]]["points"] > 1
+
+
+def test_the_formgraders_notebooks_hold_answers_as_code_and_nothing_else(folder, tmp_path):
+    found = json.loads(notebook(folder, "CANARY of a text cell"))
+    for cell in found["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {"text/html": "CANARY"}}]
+        if cell["id"].endswith("-answer"):
+            cell["source"] = ["if True:\n", "    x = 1   # \u202eseen"]
+    handed_in(folder, tmp_path, {f"ann/{BOOK}": json.dumps(found).encode(), f"bob/{BOOK}": b"["})
+    root, _ = formgrader.course(folder, CHAPTER)
+    ann, bob = ((root / "autograded" / one / CHAPTER / BOOK).read_text(encoding="utf-8") for one in ("ann", "bob"))
+    assert "CANARY" not in ann
+    cells = [cell for cell in json.loads(ann)["cells"] if cell["id"].endswith("-answer")]
+    assert {"".join(cell["source"]) for cell in cells} == {"if True:\n    x = 1   # seen"}
+    assert len(cells) == len(folder.released(CHAPTER)["tasks"]) == bob.count("# No answer was found.")
+    assert sorted(path.name for path in root.rglob("*") if path.is_file()) == [BOOK, BOOK, "nbgrader_config.py"]
+
+
 # marks by hand
 
 def test_the_list_to_fill_in_comes_back_as_marks(folder, tmp_path):
@@ -798,6 +900,7 @@ def test_forgetting_leaves_no_trace_and_the_others_whole(folder, tmp_path, capsy
     feedback(folder, CHAPTER, "")
     export.write_table(folder, CHAPTER, "canvas", partial=True)
     answers.sheet(folder, CHAPTER)
+    formgrader.course(folder, CHAPTER)
     assert b"CANARY" in folder.gradebook.read_bytes()
     other = score(folder, "roebob-211")
     done, left, named = forget(folder, "doejane-111")
@@ -836,7 +939,7 @@ def test_the_package_for_gradescope_runs_our_grader_and_nothing_without_it(folde
     code = f"import release; print(len(release.Edition({CHAPTER!r}, 'x' * 20).notebook().cells))"
     course = root / "source" / "course"
     run = subprocess.run([sys.executable, "-c", code], cwd=course, text=True, capture_output=True, check=False,
-                         env=os.environ | {"PYTHONPATH": f"{course}:{course / 'tools'}"})
+                         timeout=300, env=os.environ | {"PYTHONPATH": f"{course}:{course / 'tools'}"})
     assert run.returncode == 0 and int(run.stdout) > 20, run.stderr  # all that an edition is made from is in it
     (root / "submission").mkdir()
     (root / "submission" / "mine.ipynb").write_bytes(notebook(folder))

@@ -4,8 +4,8 @@
     CLASS/formgrader/source/CHAPTER/              empty: by it the formgrader lists the chapter
     CLASS/formgrader/autograded/STUDENT/CHAPTER/  the edition's notebook with the learner's code in its answers
 
-The formgrader renders these notebooks on the teacher's own server. So they are made here: of what was handed in they hold
-the text of the answer cells, as code, which is shown and not rendered; no output, no text cell, no file beside it.
+The formgrader renders these notebooks on the teacher's own server. So they are made here: of what was handed in they
+hold the text of the answer cells, as code, which is shown and not rendered; no output, no text cell, no file beside it.
 """
 
 import json

@@ -13,8 +13,7 @@ import json
 import nbformat
 from make_exercises import ROOT, tasks
 
-from exercises.grading.answers import answer_text
-from exercises.grading.collect import LARGEST
+from exercises.grading.answers import answer_text, submitted_bytes
 from exercises.grading.feedback import printable
 from exercises.grading.folder import write
 
@@ -43,8 +42,7 @@ def course(folder, chapter):
     (root / "source" / chapter).mkdir(parents=True, exist_ok=True)
     students = folder.students(chapter)
     for student in students:
-        path = folder.submitted(chapter, student) / f"{chapter}.ipynb"
-        data = path.read_bytes() if path.is_file() and path.stat().st_size <= LARGEST else b""
+        data = submitted_bytes(folder, chapter, student)
         for cell in book.cells:
             marks = cell.metadata.get("nbgrader", {})
             if marks.get("solution"):

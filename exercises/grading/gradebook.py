@@ -261,6 +261,7 @@ def scores(folder, chapter, only=None):
             submissions = [one for one in book.student_submissions(only) if one.name == chapter]
         for submission in submissions:
             found.append(_score(folder, chapter, record, people, submission))
+            book.db.expire(submission, ["notebooks"])  # lets go of its grades and comments
     if not found and only is None:
         raise ClassError(f"the gradebook has no marks of {chapter}: run `grade {folder.path} {chapter}` first")
     return sorted(found, key=lambda one: one["student"])

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import select
 import socket
 import stat
@@ -699,14 +700,33 @@ def test_tables_for_the_platforms(folder, tmp_path):
     gradebook.fill(folder, CHAPTER)
     gradebook.mark(folder, CHAPTER, [("doe-12", by_hand(folder), 4, None)])
     path, blank = export.write_table(folder, CHAPTER, "canvas", "Exercises 5 (99)", out_of=100)
-    points, first, second = rows_of(path)
+    points, *others = rows_of(path)
     assert points["Student"] == "Points Possible" and points["Exercises 5 (99)"] == "100"
-    assert {one["ID"]: one["Exercises 5 (99)"] for one in (first, second)} == {"12": "100", "56": ""}
+    assert {one["ID"]: one["Exercises 5 (99)"] for one in others} == {"12": "100"}  # an empty cell would delete a mark
     assert blank == ["roe-56"]
     generic, _ = export.write_table(folder, CHAPTER, "generic", partial=True)
     assert all(one["late percent"] == "0" for one in rows_of(generic))
     with pytest.raises(ClassError, match="participant's number of Moodle"):
         export.write_table(folder, CHAPTER, "moodle")
+
+
+def test_the_importers_of_the_platforms_find_what_they_look_for(folder, tmp_path):
+    """By the rules of Canvas's `GradebookImporter` and of Moodle's `assignfeedback_offline_grade_importer`."""
+    for kind, files in (("canvas", [f"doe_12_34_{BOOK}"]), ("moodle", [f"Ann_7_assignsubmission_file_/{BOOK}"])):
+        handed_in(folder, tmp_path / kind, {name: notebook(folder) for name in files})
+    for one in folder.students(CHAPTER):
+        result(folder, one, names(folder))
+    gradebook.fill(folder, CHAPTER)
+    path, _ = export.write_table(folder, CHAPTER, "canvas", "Exercises 5 (4711)", partial=True)
+    header, possible, *people = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+    assert "Student" in header[0] and "ID" in header[1] and header[2:5] == ["SIS User ID", "SIS Login ID", "Section"]
+    assert re.fullmatch(r".+ \((\d+)\)", header[5])[1] == "4711" and "Points Possible" in possible[0]
+    assert [one[1] for one in people] == ["12"] and all(0 <= float(one[5]) <= float(possible[5]) for one in people)
+    path, _ = export.write_table(folder, CHAPTER, "moodle", partial=True)
+    row, = rows_of(path)
+    assert {"Identifier", "Grade", "Last modified (grade)"} <= set(row)
+    assert row["Identifier"].removeprefix("Participant ") == "7" and 0 <= float(row["Grade"]) <= float(
+        row["Maximum Grade"])  # more than the maximum is passed over without a word
 
 
 def test_moodles_own_worksheet_is_filled_in(folder, tmp_path):
@@ -952,6 +972,15 @@ def test_the_package_for_gradescope_runs_our_grader_and_nothing_without_it(folde
     assert json.loads((root / "results" / "results.json").read_text()) == found
     assert sum(one["score"] for one in found["tests"]) == sum(one["max_score"] for one in found["tests"][1:])
     assert found["stdout_visibility"] == "hidden" and len(found["tests"]) == len(names(folder))
+    # the words of gradescope-autograders.readthedocs.io/en/latest/specs
+    assert set(found) <= {"score", "execution_time", "output", "output_format", "test_output_format",
+                          "test_name_format", "visibility", "stdout_visibility", "extra_data", "tests", "leaderboard"}
+    assert found["visibility"] in ("hidden", "after_due_date", "after_published", "visible")
+    for one in found["tests"]:
+        assert set(one) <= {"score", "max_score", "status", "name", "name_format", "number", "output",
+                            "output_format", "tags", "visibility", "extra_data"}
+        assert 0 <= one["score"] <= one["max_score"] and one["status"] in ("passed", "failed")
+        assert one["output_format"] in ("text", "html", "simple_format", "md", "ansi")
 
     def broken(*_, **__):
         raise SystemExit("no bubblewrap")
@@ -993,7 +1022,7 @@ def test_the_whole_way_by_commands(edition, tmp_path, capsys, monkeypatch):
     assert "6 answers wait" in run("answers", CHAPTER)
     run("mark", CHAPTER, "s0-10", by_hand(folder), "3.5", "--note", "good")
     assert "6 pages" in run("feedback", CHAPTER)
-    assert "5 are left blank" in run("export", CHAPTER, "--format", "canvas")
+    assert "5 are left out" in run("export", CHAPTER, "--format", "canvas")
     assert "6 submissions" in run("stats", CHAPTER)
     assert "nothing of s0-10 is left" in run("forget", "s0-10", "--yes")
     assert "is gone" in run("forget", "--everyone", "--yes") and not path.exists()

@@ -1,5 +1,6 @@
 """How a batch runs: it goes on after SIGKILL, refuses where it is not fair, and reads cells as people leave them."""
 
+import contextlib
 import json
 import os
 import random
@@ -20,9 +21,16 @@ CHAPTER, SEED = "03_elbo", "another secret of a class"
 
 
 @pytest.fixture(scope="module")
-def edition():
-    with Judge(CHAPTER, SEED) as judge:
-        yield judge.ask("about"), json.loads(judge.ask("reference"))
+def judge():
+    """One judge for all batches of this file: what it takes to import torch is paid once."""
+    with Judge(CHAPTER, SEED) as one, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "Judge", lambda chapter, seed: contextlib.nullcontext(one))
+        yield one
+
+
+@pytest.fixture(scope="module")
+def edition(judge):
+    return judge.ask("about"), json.loads(judge.ask("reference"))
 
 
 def handed_in(folder, books):
@@ -157,6 +165,40 @@ def test_without_nested_namespaces_it_is_slower_and_as_safe(edition, tmp_path):
     found = batch.grade(tmp_path, CHAPTER, SEED, jobs=1, progress=False, nested=False)
     assert found["zoe"]["status"] == "graded" and all(task["passed"] in (True, None) for task in found["zoe"]["tasks"])
     assert found["spy"]["status"] == "crashed" and "REPORT True" not in found["spy"]["reason"]
+
+
+BUSY = "import time, os\nos.sched_setaffinity(0, {int(os.environ['CPU'])})\nprint(flush=True)\nwhile True: pass"
+WORK = "import time\nwhile time.process_time() - start < 1: pass"
+
+
+@pytest.mark.parametrize(("stretch", "status"), [(6, "graded"), (1, "timed out")])
+def test_what_others_take_of_the_processor_does_not_count(edition, tmp_path, monkeypatch, stretch, status):
+    """A cell with a second of work, a limit of two seconds, and a processor that two other programs keep busy."""
+    about, reference = edition
+    cells = [cell for cell in reference["cells"] if cell["id"].startswith(f"{CHAPTER[:2]}-read-the-plane")]
+    handed_in(tmp_path, {"ann": {**reference, "cells": [code("import time\nstart = time.process_time()"), code(WORK),
+                                                        *cells]}})
+    ask, cpu = Judge.ask, sorted(os.sched_getaffinity(0))[0]
+    task = next(task for task in about["tasks"] if task["name"] == "read_the_plane")
+    monkeypatch.setattr(Judge, "ask", lambda self, what, **words: {**about, "tasks": [task]} if what == "about"
+                        else json.dumps({**reference, "cells": cells}) if what == "reference"
+                        else ask(self, what, **words))
+    monkeypatch.setattr(batch, "STRETCH", stretch)
+    run, others = batch.Grader.run, []
+
+    def among_others(self, data, attempt=0, _=None):
+        if b"process_time" in data:
+            others.extend(subprocess.Popen([sys.executable, "-c", BUSY], env={**os.environ, "CPU": str(cpu)})
+                          for _ in range(2))
+        return run(self, data, attempt, cpu)
+
+    monkeypatch.setattr(batch.Grader, "run", among_others)
+    try:
+        found = batch.grade(tmp_path, CHAPTER, SEED, progress=False, times={"cell": 2.0})["ann"]
+    finally:
+        for one in others:
+            sandbox.put_down(one, "a busy program")
+    assert found["status"] == status, found["reason"]
 
 
 def test_a_closed_umask_keeps_no_one_from_the_graded_library(tmp_path):

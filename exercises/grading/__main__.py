@@ -212,7 +212,7 @@ def _export(options):
                                      options.worksheet, options.partial)
     print(path)
     if blank:
-        print(f"{len(blank)} are left blank, for a mark by hand is missing: `answers` and `mark`, or --partial")
+        print(f"{len(blank)} are left out, for a mark by hand is missing: `answers` and `mark`, or --partial")
 
 
 def _stats(options):

@@ -15,7 +15,7 @@ from exercises.grading.export import table
 from exercises.grading.feedback import plain
 from exercises.grading.folder import ClassError, write
 
-__all__ = ["answer_text", "submitted_bytes", "read_marks", "sheet"]
+__all__ = ["answer_text", "read_marks", "sheet", "submitted_bytes"]
 
 BOM = "\ufeff"  # by it, spreadsheets read UTF-8
 STYLE = ("body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color-scheme:light dark}"

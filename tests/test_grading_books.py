@@ -7,14 +7,11 @@ import json
 import os
 import re
 import select
-import socket
 import stat
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -25,7 +22,7 @@ import release
 from course import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import waited_for
+from picture_grading import LET_IN, formgrader_at
 
 sys.path.insert(0, str(ROOT))
 from exercises.grading import answers, export, formgrader, gradebook, gradescope, stats
@@ -750,36 +747,6 @@ def test_a_learner_named_like_a_formula_is_text_in_the_table(folder, tmp_path):
 
 # nbgrader's formgrader
 
-@contextmanager
-def formgrader_at(root, home):
-    """Start Jupyter's server in a course folder, with an empty home; gives the address of the formgrader."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    home.mkdir()
-    said = home / "server.log"
-    words = os.environ | dict.fromkeys(("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
-                                       str(home))
-    with said.open("w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root",
-                                   "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={address.rpartition(':')[2]}",
-                                   "--IdentityProvider.token=open"], cwd=root, env=words, stdout=log, stderr=log)
-    try:
-        waited_for("Jupyter's server", lambda: server.poll() is not None or _answers(f"{address}/api"), 240)
-        assert server.poll() is None, said.read_text()[-2000:]
-        yield f"{address}/formgrader"
-    finally:
-        put_down(server, "Jupyter's server")
-
-
-def _answers(address):
-    try:
-        with urllib.request.urlopen(address, timeout=20):
-            return True
-    except OSError:
-        return False
-
-
 def test_marks_entered_in_the_formgrader_stay_when_graded_again(folder, tmp_path, browser):
     """In nbgrader's own pages, on the gradebook of a class, with hostile answers and a hostile name."""
     evil = """x = '<script>alert(1)</script>$<img src=y onerror=alert(1)>$</pre>'  # </code>\u202e"""
@@ -794,12 +761,12 @@ def test_marks_entered_in_the_formgrader_stay_when_graded_again(folder, tmp_path
     gradebook.fill(folder, CHAPTER)
     root, count = formgrader.course(folder, CHAPTER)
     assert count == 3
-    said, context = [], browser.new_context()
+    said, context = [], browser.new_context(extra_http_headers=LET_IN)
     context.set_default_timeout(120_000)  # milliseconds; a busy machine is not a wrong page
     page = context.new_page()
     page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
     with formgrader_at(root, tmp_path / "home") as address:
-        page.goto(f"{address}/manage_students?token=open")
+        page.goto(f"{address}/manage_students")
         page.get_by_role("link", name="ann, None").wait_for()
         assert page.locator("tbody tr").count() == 3
         page.goto(f"{address}/gradebook/{CHAPTER}/{CHAPTER}")

@@ -270,7 +270,7 @@ class Child:
         """Seconds for which the learner was ready to run, and the machine was busy with something else."""
         with contextlib.suppress(Silent, Garbled, Closed, OSError):
             self._guardian.sendall(b"w")
-            told = _read(self._guardian, time.monotonic() + 10)
+            told = _read(self._guardian, time.monotonic() + ENDING)
             if "end" in told:
                 self.ended = told
             return told.get("waited", 0.0)
@@ -363,8 +363,10 @@ def _fill(came, sock, size, until, guardian=None):
         ready, _, _ = select.select(watched, [], [], max(0, until - time.monotonic()))
         if not ready:
             raise Silent
+        if guardian in ready:  # it has ended: whatever came meanwhile was not watched
+            raise Closed
         try:
-            part = sock.recv(min(size - len(came), 1 << 16)) if sock in ready else b""
+            part = sock.recv(min(size - len(came), 1 << 16))
         except OSError:
             raise Closed from None
         if not part:

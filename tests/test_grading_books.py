@@ -22,7 +22,7 @@ import release
 from course import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_grading import LET_IN, formgrader_at
+from picture_grading import LET_IN, enter, formgrader_at
 
 sys.path.insert(0, str(ROOT))
 from exercises.grading import answers, export, formgrader, gradebook, gradescope, stats
@@ -775,13 +775,9 @@ def test_marks_entered_in_the_formgrader_stay_when_graded_again(folder, tmp_path
         page.get_by_role("button", name="Show All Names").click()
         page.get_by_role("link", name="ann", exact=True).click()
         for cell, text in ((f"{by_hand(folder)}-answer", "3"), (f"{names(folder)[0]}-check", "1")):
-            with page.expect_response(lambda one: one.request.method == "PUT" and one.ok):
-                page.locator(f"input.score[id='{cell}']").fill(text)
-                page.keyboard.press("Tab")
+            enter(page, page.locator(f"input.score[id='{cell}']"), text)
         note = page.locator(f"textarea[id='{by_hand(folder)}-answer-comment']")
-        with page.expect_response(lambda one: one.request.method == "PUT" and one.ok):
-            note.fill(note.input_value() + " Well argued.")
-            page.keyboard.press("Tab")
+        enter(page, note, note.input_value() + " Well argued.")
         assert page.locator("script").filter(has_text="alert(1)").count() == page.locator("#notebook img").count() == 0
         with pytest.raises(ClassError, match=r"has .*gradebook.db open.*close it"):
             gradebook.fill(folder, CHAPTER)

@@ -164,7 +164,7 @@ def test_without_nested_namespaces_it_is_slower_and_as_safe(edition, tmp_path):
     handed_in(tmp_path, {"spy": {**reference, "cells": [code(spy), *reference["cells"]]}, "zoe": reference})
     found = batch.grade(tmp_path, CHAPTER, SEED, jobs=1, progress=False, nested=False)
     assert found["zoe"]["status"] == "graded" and all(task["passed"] in (True, None) for task in found["zoe"]["tasks"])
-    assert found["spy"]["status"] == "crashed" and "REPORT True" not in found["spy"]["reason"]
+    assert found["spy"]["status"] == "crashed" and "REPORT True" not in found["spy"]["reason"], found["spy"]["reason"]
 
 
 BUSY = "import time, os\nos.sched_setaffinity(0, {int(os.environ['CPU'])})\nprint(flush=True)\nwhile True: pass"

@@ -32,12 +32,7 @@ from vae_lib.exercises import probing
 
 CHAPTER, SITE, PEOPLE = "05_first_vae", "https://book.example/", 24
 OUT = ROOT / "book" / "_static" / "teachers"
-ANSWER = """review = '''
-The two numbers cannot be compared. The first is a cross-entropy of grey
-values: no log-probability, and its floor is not zero. The second is an
-importance-weighted estimate and lies above the ELBO of the same model.
-I would binarise once, take one bound with one K, and use all test images.
-'''"""
+ANSWER = "review = '''<script>alert(1)</script><img src=x onerror=alert(1)></pre>'''  # to be seen, not to be run"
 LET_IN = {"Authorization": "token open"}  # with every request to the server below
 TERMINAL = ('<body style="margin:0;padding:14px 18px;background:#16181d;color:#e6e6e6;display:inline-block">'
             '<pre style="margin:0;font:14px/1.35 \'DejaVu Sans Mono\',monospace">{}</pre>')
@@ -104,6 +99,15 @@ def _answers(address):
         return False
 
 
+def enter(page, field, text):
+    """Enter a text into a box of the formgrader, once its script is there to take it, and wait until it is saved."""
+    page.locator("input.extra-credit[placeholder='0']").last.wait_for()
+    page.wait_for_function("[...document.querySelectorAll('textarea.comment')].every(one => one.value)")
+    with page.expect_response(lambda one: one.request.method == "PUT" and one.ok):
+        field.fill(text)
+        page.keyboard.press("Tab")
+
+
 def answered(folder):
     """The class's notebook with an answer to the open task."""
     book = json.loads((folder.release(CHAPTER, "student") / f"{CHAPTER}.ipynb").read_text(encoding="utf-8"))
@@ -125,10 +129,8 @@ def picture_formgrader(folder, browser, home):
         page.get_by_role("link", name="learner-01").click()
         box = page.locator("input.score[id='which_is_better-answer']")
         note = page.locator("textarea[id='which_is_better-answer-comment']")
-        for field, text in ((box, "3"), (note, "Well argued.")):
-            with page.expect_response(lambda one: one.request.method == "PUT" and one.ok):
-                field.fill(text)
-                page.keyboard.press("Tab")
+        enter(page, box, "3")
+        enter(page, note, "Well argued.")
         cell = page.locator(".nbgrader_cell").filter(has=box)
         cell.evaluate("one => window.scrollTo(0, one.getBoundingClientRect().top + window.scrollY - 520)")
         page.wait_for_timeout(1500)  # the tick that says "saved" fades

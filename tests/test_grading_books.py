@@ -22,7 +22,7 @@ import release
 from course import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_grading import LET_IN, enter, formgrader_at
+from picture_grading import enter, formgrader_at, let_in
 
 sys.path.insert(0, str(ROOT))
 from exercises.grading import answers, export, formgrader, gradebook, gradescope, stats
@@ -761,11 +761,12 @@ def test_marks_entered_in_the_formgrader_stay_when_graded_again(folder, tmp_path
     gradebook.fill(folder, CHAPTER)
     root, count = formgrader.course(folder, CHAPTER)
     assert count == 3
-    said, context = [], browser.new_context(extra_http_headers=LET_IN)
+    said, context = [], browser.new_context()
     context.set_default_timeout(120_000)  # milliseconds; a busy machine is not a wrong page
     page = context.new_page()
     page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
     with formgrader_at(root, tmp_path / "home") as address:
+        let_in(page, address)
         page.goto(f"{address}/manage_students")
         page.get_by_role("link", name="ann, None").wait_for()
         assert page.locator("tbody tr").count() == 3

@@ -30,7 +30,7 @@ CANARIES = ("CANARY-teacher", "CANARY-student", "CANARY-book", "CANARY-home", "C
 SLOW = "where_the_rate_goes"  # a task with a second of work: left out of the hostile batch, whose limits are short
 CONTROL = "a forger who knows the answers"
 STATUSES = ("graded", "timed out", "crashed", "invalid")
-TIMES = {"submission": 14.0, "cell": 4.0, "hidden": 6.0, "grace": 0.5}
+TIMES = {"submission": 9.0, "cell": 2.5, "hidden": 4.0, "grace": 0.5}
 LIMITS = {"memory": 3 << 29}
 
 

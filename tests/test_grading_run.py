@@ -1,16 +1,17 @@
 """How a batch runs: it goes on after SIGKILL, refuses where it is not fair, and reads cells as people leave them."""
 
+import contextlib
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from waiting import waited_for
 
 from exercises.grading import batch, sandbox, submission, zygote
 from exercises.grading.judge import Judge
@@ -20,9 +21,16 @@ CHAPTER, SEED = "03_elbo", "another secret of a class"
 
 
 @pytest.fixture(scope="module")
-def edition():
-    with Judge(CHAPTER, SEED) as judge:
-        yield judge.ask("about"), json.loads(judge.ask("reference"))
+def judge():
+    """One judge for all batches of this file: what it takes to import torch is paid once."""
+    with Judge(CHAPTER, SEED) as one, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "Judge", lambda chapter, seed: contextlib.nullcontext(one))
+        yield one
+
+
+@pytest.fixture(scope="module")
+def edition(judge):
+    return judge.ask("about"), json.loads(judge.ask("reference"))
 
 
 def handed_in(folder, books):
@@ -115,12 +123,11 @@ def test_a_batch_killed_at_any_moment_goes_on_and_grades_nothing_twice(edition, 
     draw, written = random.Random(0), {}
     for more in (1, 3):
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
-        until = time.monotonic() + 60
-        while len(list(results.glob("*.json"))) < len(written) + more and time.monotonic() < until:
-            time.sleep(0.005)
+        enough = len(written) + more
+        waited_for(f"{more} results", lambda process=process, enough=enough: process.poll() is not None
+                   or len(list(results.glob("*.json"))) >= enough, 300)
         time.sleep(draw.random() * 0.2)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        sandbox.put_down(process, "the grader")
         now = {path.name: path.read_bytes() for path in results.glob("*.json")}
         assert all(json.loads(data)["status"] in ("graded", "invalid") for data in now.values())  # each is whole
         assert {name: now[name] for name in written} == written  # nothing lost, nothing graded again
@@ -157,7 +164,41 @@ def test_without_nested_namespaces_it_is_slower_and_as_safe(edition, tmp_path):
     handed_in(tmp_path, {"spy": {**reference, "cells": [code(spy), *reference["cells"]]}, "zoe": reference})
     found = batch.grade(tmp_path, CHAPTER, SEED, jobs=1, progress=False, nested=False)
     assert found["zoe"]["status"] == "graded" and all(task["passed"] in (True, None) for task in found["zoe"]["tasks"])
-    assert found["spy"]["status"] == "crashed" and "REPORT True" not in found["spy"]["reason"]
+    assert found["spy"]["status"] == "crashed" and "REPORT True" not in found["spy"]["reason"], found["spy"]["reason"]
+
+
+BUSY = "import time, os\nos.sched_setaffinity(0, {int(os.environ['CPU'])})\nprint(flush=True)\nwhile True: pass"
+WORK = "import time\nwhile time.process_time() - start < 1: pass"
+
+
+@pytest.mark.parametrize(("stretch", "status"), [(6, "graded"), (1, "timed out")])
+def test_what_others_take_of_the_processor_does_not_count(edition, tmp_path, monkeypatch, stretch, status):
+    """A cell with a second of work, a limit of two seconds, and a processor that two other programs keep busy."""
+    about, reference = edition
+    cells = [cell for cell in reference["cells"] if cell["id"].startswith(f"{CHAPTER[:2]}-read-the-plane")]
+    handed_in(tmp_path, {"ann": {**reference, "cells": [code("import time\nstart = time.process_time()"), code(WORK),
+                                                        *cells]}})
+    ask, cpu = Judge.ask, sorted(os.sched_getaffinity(0))[0]
+    task = next(task for task in about["tasks"] if task["name"] == "read_the_plane")
+    monkeypatch.setattr(Judge, "ask", lambda self, what, **words: {**about, "tasks": [task]} if what == "about"
+                        else json.dumps({**reference, "cells": cells}) if what == "reference"
+                        else ask(self, what, **words))
+    monkeypatch.setattr(batch, "STRETCH", stretch)
+    run, others = batch.Grader.run, []
+
+    def among_others(self, data, attempt=0, _=None):
+        if b"process_time" in data:
+            others.extend(subprocess.Popen([sys.executable, "-c", BUSY], env={**os.environ, "CPU": str(cpu)})
+                          for _ in range(2))
+        return run(self, data, attempt, cpu)
+
+    monkeypatch.setattr(batch.Grader, "run", among_others)
+    try:
+        found = batch.grade(tmp_path, CHAPTER, SEED, progress=False, times={"cell": 2.0})["ann"]
+    finally:
+        for one in others:
+            sandbox.put_down(one, "a busy program")
+    assert found["status"] == status, found["reason"]
 
 
 def test_a_closed_umask_keeps_no_one_from_the_graded_library(tmp_path):

@@ -55,7 +55,8 @@ def main(arguments=None):
     grade.add_argument("--student", action="append", help="only this one; may be given again")
     grade.add_argument("--force", action="store_true", help="grade again what was graded; marks by hand stay")
 
-    command("answers", "write the answers that a person marks on one page, and a list to fill in")
+    answers = command("answers", "write the answers that a person marks on one page, and a list to fill in")
+    answers.add_argument("--formgrader", action="store_true", help="make a course folder for nbgrader's formgrader")
     mark = command("mark", "enter points that a person gives; grading again keeps them")
     mark.add_argument("student", nargs="?")
     mark.add_argument("task", nargs="?")
@@ -165,7 +166,14 @@ def _grade(options):
 
 def _answers(options):
     from exercises.grading.answers import sheet
-    page, marks, waiting = sheet(ClassFolder(options.folder), options.chapter)
+    folder = ClassFolder(options.folder)
+    if options.formgrader:
+        from exercises.grading.formgrader import course
+        root, n = course(folder, options.chapter)
+        print(f"{n} notebooks in {root}. Run `jupyter lab` in that folder and open Nbgrader, Formgrader; close it "
+              "before you run this tool again")
+        return
+    page, marks, waiting = sheet(folder, options.chapter)
     print(f"{waiting} answers wait. Read {page}, fill in {marks}, then `mark … --csv {marks}`")
 
 
@@ -204,7 +212,7 @@ def _export(options):
                                      options.worksheet, options.partial)
     print(path)
     if blank:
-        print(f"{len(blank)} are left blank, for a mark by hand is missing: `answers` and `mark`, or --partial")
+        print(f"{len(blank)} are left out, for a mark by hand is missing: `answers` and `mark`, or --partial")
 
 
 def _stats(options):

@@ -15,7 +15,7 @@ from exercises.grading.export import table
 from exercises.grading.feedback import plain
 from exercises.grading.folder import ClassError, write
 
-__all__ = ["answer_text", "read_marks", "sheet"]
+__all__ = ["answer_text", "read_marks", "sheet", "submitted_bytes"]
 
 BOM = "\ufeff"  # by it, spreadsheets read UTF-8
 STYLE = ("body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color-scheme:light dark}"
@@ -47,28 +47,42 @@ def answer_text(data, chapter, task):
     return ""
 
 
+def submitted_bytes(folder, chapter, student):
+    """The bytes of a student's notebook, or none where there is none of an ordinary size."""
+    path = folder.submitted(chapter, student) / f"{chapter}.ipynb"
+    return path.read_bytes() if path.is_file() and path.stat().st_size <= LARGEST else b""
+
+
 def sheet(folder, chapter):
     """Write the page of answers and the list for the marks. Returns their paths and how many answers wait."""
     known = [one for one in tasks(ROOT / "exercises" / "masters" / chapter).values() if one.by_hand]
     if not known:
         raise ClassError(f"{chapter} has no task that is marked by hand")
-    lines, rows, waiting = [HEAD, f"<h1>{chapter}: to be marked by hand</h1>"], [], 0
     scores = gradebook.scores(folder, chapter)
+    page, marks = folder.export / f"{chapter}-answers.html", folder.export / f"{chapter}-marks.csv"
+    write(page, _page(folder, chapter, known, scores))
+    rows, waiting = [["student", "task", "points", "note"]], 0
     for task in known:
-        lines.append(f"<h2>{html.escape(task.title)}, {task.points} points</h2><pre>{html.escape(task.parts['rubric'])}"
-                     "</pre>")
         for score in scores:
-            path, mark = folder.submitted(chapter, score.student) / f"{chapter}.ipynb", score.tasks[task.name]
-            data = path.read_bytes() if path.is_file() and path.stat().st_size <= LARGEST else b""
-            text = "\n".join(plain(one, 2000) for one in answer_text(data, chapter, task)[:20_000].splitlines())
-            lines.append(f"<h3>{score.student}</h3><pre>{html.escape(text) or 'No answer was found.'}</pre>")
+            mark = score.tasks[task.name]
             given = "" if mark["waiting"] and not mark["manual"] else f"{mark['points']:g}"
             rows.append([score.student, task.name, given, mark["note"]])
             waiting += mark["waiting"]
-    page, marks = folder.export / f"{chapter}-answers.html", folder.export / f"{chapter}-marks.csv"
-    write(page, "\n".join(lines) + "</body></html>\n")
-    write(marks, BOM + table([["student", "task", "points", "note"], *rows]))
+    write(marks, BOM + table(rows))
     return page, marks, waiting
+
+
+def _page(folder, chapter, known, scores):
+    """The page of answers, piece by piece: a class's answers need not be in memory together."""
+    yield f"{HEAD}<h1>{chapter}: to be marked by hand</h1>\n"
+    for task in known:
+        yield (f"<h2>{html.escape(task.title)}, {task.points} points</h2>"
+               f"<pre>{html.escape(task.parts['rubric'])}</pre>\n")
+        for score in scores:
+            text = answer_text(submitted_bytes(folder, chapter, score.student), chapter, task)[:20_000]
+            text = "\n".join(plain(one, 2000) for one in text.splitlines())
+            yield f"<h3>{score.student}</h3><pre>{html.escape(text) or 'No answer was found.'}</pre>\n"
+    yield "</body></html>\n"
 
 
 def read_marks(path):

@@ -31,6 +31,7 @@ from exercises.grading.submission import Invalid, cells, digest, plan, read
 __all__ = ["TIMES", "Busy", "Grader", "ReferenceFails", "Results", "grade", "paths"]
 
 TIMES = {"submission": 60.0, "cell": 15.0, "hidden": 25.0, "grace": 1.5}  # seconds
+STRETCH = 4  # a limit is over at this multiple of it at the latest: seconds that others took are given back until then
 RUNS = 3  # of one submission: two cells may be left out
 RESTARTS = 2  # of the sandbox for one submission
 UNASKED = "The notebook sent data that nobody asked for, so it was not asked any further."
@@ -403,11 +404,11 @@ class _Run:
             raise _Ended("timed out", "was not reached in time.")
         token, began = secrets.token_hex(8), time.monotonic()
         seconds = min(seconds, self.left)
-        reply, late = None, False
+        reply, late, back = None, False, _Back(child, seconds)
         try:
             child.tell({"of": token, "label": label, "source": source})
             try:
-                reply = child.hear(began + seconds)
+                reply = back.hear(began + seconds)
             except Silent:
                 late = True
                 child.interrupt()
@@ -421,7 +422,7 @@ class _Run:
         except Garbled:
             raise _Unasked from None
         finally:
-            self.left -= time.monotonic() - began
+            self.left -= time.monotonic() - began - back.seconds
         if set(reply) == {"failed"}:
             raise NoSandbox(f"the sandbox of this submission could not be made: {reply['failed']}")
         if reply.get("of") != token:
@@ -445,6 +446,25 @@ class _Run:
         if end["end"] == "left":
             return "crashed", f"ended Python (exit code {os.waitstatus_to_exitcode(status)})."
         return "crashed", "broke off the line to the grader."
+
+
+class _Back:
+    """Seconds that a busy machine took from a submission: they are given back, up to `STRETCH` times the limit."""
+
+    def __init__(self, child, limit):
+        self.child, self.most, self.seconds = child, (STRETCH - 1) * limit, 0.0
+
+    def hear(self, until):
+        """The next message, before the time `until` and what is given back. Raises as `Child.hear` does."""
+        before = self.child.given_back
+        while True:
+            try:
+                return self.child.hear(until + self.seconds)
+            except Silent:
+                back = min(self.child.waited() - before, self.most)
+                if back < self.seconds + 0.05:
+                    raise
+                self.seconds, self.child.given_back = back, before + back
 
 
 def _named(step):

@@ -1,7 +1,8 @@
 """Marks for the LMS as tables, and the grader as a package for Gradescope.
 
-    canvas    the columns of Canvas's gradebook import
-    moodle    Moodle's grading worksheet (its three needed columns, or the teacher's own download filled in)
+    canvas    the columns of Canvas's gradebook import (its `GradebookImporter`)
+    moodle    Moodle's grading worksheet (`assignfeedback_offline`): the three columns that its import needs and two
+              more, or the teacher's own download filled in
     generic   everything, one line a student: for Google Classroom, a spreadsheet, or another LMS
 """
 
@@ -69,6 +70,8 @@ def _canvas(scores, marks, column, most):
     yield ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column]
     yield ["Points Possible", "", "", "", "", most]
     for one in numbers:
+        if marks[one.student] == "":
+            continue  # left out: Canvas takes an empty cell for a mark to be deleted
         yield [one.name, one.key.removeprefix("canvas:"), "", "", "", marks[one.student]]
 
 
@@ -140,8 +143,10 @@ SETUP = """\
 # Gradescope runs this once, as root, when it builds the image.
 set -euo pipefail
 apt-get update
-apt-get install -y --no-install-recommends bubblewrap python3-pip
-python3 -m pip install uv
+apt-get install -y --no-install-recommends bubblewrap python3-venv
+python3 -m venv /autograder/uv  # newer systems let nobody install beside their own packages
+/autograder/uv/bin/python -m pip install uv
+PATH="/autograder/uv/bin:$PATH"
 uv venv --python 3.11 /autograder/venv
 uv pip install --python /autograder/venv/bin/python torch torchvision --index-url https://download.pytorch.org/whl/cpu
 uv pip install --python /autograder/venv/bin/python "/autograder/source/course[book,grading]"

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from exercises.grading import gradebook
 from exercises.grading.folder import write
 
-__all__ = ["feedback", "page", "plain"]
+__all__ = ["feedback", "page", "plain", "printable"]
 
 STATUS = {"graded": "Graded", "timed out": "Stopped: out of time", "crashed": "Crashed", "invalid": "Not graded"}
 WHAT_NEXT = {"timed out": "Look for a loop that does not end, or for training that takes minutes.",
@@ -75,11 +75,15 @@ that are not shown.</p>
 TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(PAGE)
 
 
-def plain(text, most=600):
-    """A text as it may be shown: no control or direction characters, spaces for breaks, cut at `most` letters."""
-    text = "".join(" " if c.isspace() else c for c in str(text)
+def printable(text):
+    """A text without control and direction characters, and with spaces for breaks."""
+    return "".join(" " if c.isspace() else c for c in str(text)
                    if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    text = " ".join(text.split())
+
+
+def plain(text, most=600):
+    """A text as it may be shown: printable, with single spaces, cut at `most` letters."""
+    text = " ".join(printable(text).split())
     return text if len(text) <= most else text[:most - 1] + "…"
 
 

@@ -230,14 +230,16 @@ def write_json(path, value):
 
 
 def write(path, content):
-    """Write a text or bytes so that the file is the old one or the new one at every moment; mode 0600."""
+    """Write a text, bytes, or texts one after another, so that the file is the old one or the new one at every moment;
+    mode 0600.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for part in [content] if isinstance(content, str | bytes) else content:
+                file.write(part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from exercises.grading import gradebook
+from exercises.grading import formgrader, gradebook
 from exercises.grading.folder import ClassError, ClassFolder, write
 
 __all__ = ["forget", "forget_class", "traces"]
@@ -22,6 +22,7 @@ def forget(folder, student):
     places = [path for chapter in sorted(chapters) for path in (
         folder.submitted(chapter, student), folder.results(chapter) / f"{student}.json",
         folder.feedback(chapter) / f"{student}.html") if path.exists()]
+    places += [one for one in [formgrader.place(folder, student)] if one.exists()]
     in_book = gradebook.remove(folder, student)
     if person is None and not places and not in_book:
         raise ClassError(f"{folder.path} knows no student {student!r}; their ids are the folders in "

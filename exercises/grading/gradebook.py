@@ -68,6 +68,7 @@ def _copied(folder):
     os.close(handle)
     copy = Path(name)
     try:
+        _closed(folder.gradebook)
         before = _state(folder.gradebook)
         if before is None:
             copy.unlink()
@@ -82,12 +83,28 @@ def _copied(folder):
         if _state(folder.gradebook) != before:
             raise ClassError(f"{folder.gradebook} was changed meanwhile, by nbgrader's formgrader perhaps: close it, "
                              "then run this again. Nothing was written")
+        _closed(folder.gradebook)
         copy.replace(folder.gradebook)
         place = os.open(folder.path, os.O_RDONLY)
         os.fsync(place)
         os.close(place)
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _closed(path):
+    """Raises `ClassError` where another program of this user's has the gradebook open: it would write on into a file
+    that is no longer there, and what a person marks in it would be lost.
+    """
+    for link in Path("/proc").glob("[0-9]*/fd/*") if path.exists() else ():
+        try:
+            other = int(link.parts[2])
+            if other != os.getpid() and link.samefile(path):
+                name = (link.parents[1] / "comm").read_text().strip()
+                raise ClassError(f"process {other} ({name}) has {path} open, nbgrader's formgrader perhaps: close it, "
+                                 "then run this again. Nothing was written")
+        except OSError:  # another user's, or gone meanwhile
+            continue
 
 
 def _state(path):
@@ -244,6 +261,7 @@ def scores(folder, chapter, only=None):
             submissions = [one for one in book.student_submissions(only) if one.name == chapter]
         for submission in submissions:
             found.append(_score(folder, chapter, record, people, submission))
+            book.db.expire(submission, ["notebooks"])  # lets go of its grades and comments
     if not found and only is None:
         raise ClassError(f"the gradebook has no marks of {chapter}: run `grade {folder.path} {chapter}` first")
     return sorted(found, key=lambda one: one["student"])
@@ -256,7 +274,8 @@ def _has(book, chapter):
 def _score(folder, chapter, record, people, submission):
     notebook, student = submission.notebooks[0], submission.student.id
     grades = {one.name: one for one in notebook.grades}
-    notes = {one.name: one.manual_comment for one in notebook.comments}
+    notes = {one.name: (one.manual_comment or "").removeprefix(one.auto_comment or "").strip()  # it begins with ours
+             for one in notebook.comments}  # where a person wrote into the formgrader's box
     tasks = {}
     for task in record["tasks"]:
         grade = grades[grade_cell(task)]

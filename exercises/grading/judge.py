@@ -15,11 +15,13 @@ import threading
 import time
 from pathlib import Path
 
+from exercises.grading.sandbox import put_down
+
 __all__ = ["Judge", "JudgeEnded"]
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 30  # that one answer may take
-STARTING = 180  # seconds for torch and the edition
+SECONDS = 30  # for a verdict over what a submission sent
+STARTING = 180  # seconds for torch and the edition, and for what depends on no submission
 MEMORY = 4 << 30  # bytes more than what it has after its imports
 MOST = 100_000  # numbers and texts in what a submission sends for one task
 NO_ANSWER = "No answer came out of the notebook."
@@ -62,25 +64,25 @@ class Judge:
         """End the process."""
         with self._lock:
             if self._process:
-                self._process.kill()
-                self._process.wait()
-                self._process.stdin.close()
-                self._process.stdout.close()
+                put_down(self._process, "the judge")
             self._process = None
 
     def _open(self):
         words = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
         self._process = subprocess.Popen([sys.executable, str(Path(__file__))], stdin=subprocess.PIPE, env=words,
-                                         stdout=subprocess.PIPE, start_new_session=True)
+                                         stdout=subprocess.PIPE, start_new_session=True, bufsize=0)
         try:
             self._exchange(self._start)  # the secret goes through the pipe: a command line is everybody's to read
         except (OSError, ValueError) as error:
             raise JudgeEnded(f"the exercises of {self._start['chapter']} cannot be read: {error}") from None
 
     def _exchange(self, message):
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        self._process.stdin.flush()
-        until, line = time.monotonic() + (SECONDS if "ask" in message else STARTING), b""
+        until, line = time.monotonic() + (SECONDS if "payload" in message else STARTING), b""
+        words = memoryview(json.dumps(message).encode() + b"\n")
+        while words:  # a pipe that is ready takes a piece of this size at once
+            if not select.select([], [self._process.stdin], [], max(0, until - time.monotonic()))[1]:
+                raise OSError("it does not listen")
+            words = words[os.write(self._process.stdin.fileno(), words[:select.PIPE_BUF]):]
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self._process.stdout], [], [], max(0, until - time.monotonic()))
             part = os.read(self._process.stdout.fileno(), 1 << 20) if ready else b""

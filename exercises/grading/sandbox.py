@@ -34,14 +34,14 @@ import sysconfig
 import time
 from pathlib import Path
 
-__all__ = ["LIMITS", "Child", "Closed", "Garbled", "NoSandbox", "Sandbox", "Silent"]
+__all__ = ["LIMITS", "Child", "Closed", "Garbled", "NoSandbox", "Sandbox", "Silent", "put_down"]
 
 NOBODY = 60577  # who runs the sandbox where the teacher is root: no account has this number
 LIMITS = {"memory": 3 << 30, "address_space": 6 << 30, "processes": 128, "file": 64 << 20, "cpu": 120,
           "folders": {"/tmp": 256 << 20, "/home/student": 256 << 20, "/dev/shm": 128 << 20}}
 MAX_ANSWER = 4 << 20  # bytes of one message from a submission
 STARTING = 180  # seconds for torch and the library to be imported
-
+ENDING = 60  # seconds for a killed process to be gone
 
 PREFIX = Path(sys.prefix)
 
@@ -182,7 +182,7 @@ class Sandbox:
             self.told = _read(mine, time.monotonic() + STARTING)
         except (Silent, Garbled, Closed, OSError) as error:
             self._process.kill()
-            said = self._process.stderr.read(2000).decode("utf-8", "replace").strip()
+            said = _said(self._process.stderr, time.monotonic() + 5)
             self.stop()
             raise NoSandbox("The sandbox does not start on this machine. bubblewrap says: "
                             f"{said or type(error).__name__}. It needs user namespaces: see the teacher's "
@@ -197,9 +197,7 @@ class Sandbox:
         if self._control:
             self._control.close()
         if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process.stderr.close()
+            put_down(self._process, "the sandbox")
         self._process = self._control = None
 
     def child(self, cpu=None):
@@ -232,8 +230,8 @@ class Child:
 
     def __init__(self, sockets, after=None):
         self._learner, self._guardian = sockets
-        self._after = after
-        self.ended = None
+        self._after, self._came = after, bytearray()
+        self.ended, self.given_back = None, 0.0
 
     def __enter__(self):
         return self
@@ -257,9 +255,9 @@ class Child:
         """The next message, whatever a submission may send: plain JSON data. `until` is a time of `time.monotonic`.
 
         Raises
-            Silent, Garbled, Closed
+            Silent (what came of a message so far is kept), Garbled, Closed
         """
-        return _read(self._learner, until, self._guardian)
+        return _read(self._learner, until, self._guardian, self._came)
 
     def unasked(self):
         """Whether something came that nobody asked for."""
@@ -267,6 +265,16 @@ class Child:
             return bool(select.select([self._learner], [], [], 0)[0]) and bool(self._learner.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
+
+    def waited(self):
+        """Seconds for which the learner was ready to run, and the machine was busy with something else."""
+        with contextlib.suppress(Silent, Garbled, Closed, OSError):
+            self._guardian.sendall(b"w")
+            told = _read(self._guardian, time.monotonic() + ENDING)
+            if "end" in told:
+                self.ended = told
+            return told.get("waited", 0.0)
+        return 0.0
 
     def interrupt(self):
         """What Ctrl-C does."""
@@ -283,12 +291,16 @@ class Child:
                 select.select([self._guardian], [], [], 0.5)
             with contextlib.suppress(OSError):
                 self._guardian.sendall(b"k")
+            until, told = time.monotonic() + 10, {}
             try:
-                self.ended = _read(self._guardian, time.monotonic() + 10)
+                while "end" not in told:  # an answer of before may still be on its way
+                    told = _read(self._guardian, until)
             except (Silent, Garbled, Closed, OSError):
-                self.ended = {"end": "gone", "status": 0}
-            if self._after:
-                self._after()
+                told = {"end": "gone", "status": 0}
+            self.ended = told
+        if self._after:
+            self._after()
+            self._after = None
         return self.ended
 
 
@@ -297,11 +309,44 @@ def _write(sock, message):
     sock.sendall(struct.pack(">I", len(data)) + data)
 
 
-def _read(sock, until, guardian=None):
-    size = struct.unpack(">I", _exactly(sock, 4, until, guardian))[0]
+def put_down(process, name):
+    """Kill a process that we started, and close its pipes.
+
+    Raises
+        RuntimeError: it is still there after `ENDING` seconds: the kernel itself holds it.
+    """
+    process.kill()
+    try:
+        process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{name} (process {process.pid}) was killed and is not gone after {ENDING} s: look for "
+                           "a disk or a network share that does not answer") from None
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _said(pipe, until):
+    """What a process that was killed has said, as far as it comes before the time `until`."""
+    parts = b""
+    while len(parts) < 2000 and select.select([pipe], [], [], max(0, until - time.monotonic()))[0]:
+        part = os.read(pipe.fileno(), 2000)
+        if not part:
+            break
+        parts += part
+    return parts[:2000].decode("utf-8", "replace").strip()
+
+
+def _read(sock, until, guardian=None, came=None):
+    came = bytearray() if came is None else came
+    _fill(came, sock, 4, until, guardian)
+    size = struct.unpack(">I", came[:4])[0]
     if size > MAX_ANSWER:
         raise Garbled
-    body = _exactly(sock, size, until, guardian)
+    _fill(came, sock, 4 + size, until, guardian)
+    body = bytes(came[4:])
+    came.clear()
     try:
         found = json.loads(body)
     except (ValueError, RecursionError, MemoryError):
@@ -311,18 +356,19 @@ def _read(sock, until, guardian=None):
     return found
 
 
-def _exactly(sock, size, until, guardian=None):
-    """`size` bytes, before the time `until`, and only as long as the guardian keeps watch."""
-    parts, watched = bytearray(), [one for one in (sock, guardian) if one]
-    while len(parts) < size:
+def _fill(came, sock, size, until, guardian=None):
+    """Let `came` grow to `size` bytes, before the time `until`, and only as long as the guardian keeps watch."""
+    watched = [one for one in (sock, guardian) if one]
+    while len(came) < size:
         ready, _, _ = select.select(watched, [], [], max(0, until - time.monotonic()))
         if not ready:
             raise Silent
+        if guardian in ready:  # it has ended: whatever came meanwhile was not watched
+            raise Closed
         try:
-            part = sock.recv(min(size - len(parts), 1 << 16)) if sock in ready else b""
+            part = sock.recv(min(size - len(came), 1 << 16))
         except OSError:
             raise Closed from None
         if not part:
             raise Closed
-        parts += part
-    return bytes(parts)
+        came += part

@@ -18,36 +18,43 @@ def statistics(folder, chapter):
     Raises
         ClassError: fewer than `FEWEST` submissions were graded: any number would tell of single people.
     """
-    record, students = folder.released(chapter), folder.students(chapter)
-    results = [(one, result) for one in students if (result := folder.result(chapter, one))]
-    if len(results) < FEWEST:
-        raise ClassError(f"{len(results)} submissions of {chapter} are graded. Statistics begin at {FEWEST}: with "
+    record, status, attempts, seconds, tasks = folder.released(chapter), Counter(), [], [], {}
+    for student in folder.students(chapter):
+        if result := folder.result(chapter, student):
+            status[result["status"]] += 1
+            attempts.append(folder.collected(chapter, student).get("attempts", 1))
+            seconds.append(float(result.get("seconds") or 0))
+            for one in result.get("tasks", []):
+                count = tasks.setdefault(one["name"], Counter())
+                count["right"] += bool(one.get("passed"))
+                count["points"] += float(one.get("points") or 0)
+                count.update(("mistake", name) for name in set(one.get("mistakes") or ()))
+    n = len(attempts)
+    if n < FEWEST:
+        raise ClassError(f"{n} submissions of {chapter} are graded. Statistics begin at {FEWEST}: with "
                          "fewer they tell of single people")
-    attempts = [folder.collected(chapter, student).get("attempts", 1) for student, _ in results]
-    seconds = [float(result.get("seconds") or 0) for _, result in results]
-    return {"chapter": chapter, "submissions": len(results), "fewest": FEWEST,
-            "status": {key: _count(n) for key, n in Counter(one["status"] for _, one in results).most_common()},
+    return {"chapter": chapter, "submissions": n, "fewest": FEWEST,
+            "status": {key: _count(k) for key, k in status.most_common()},
             "attempts": {"median": median(attempts), "more than one": _count(sum(one > 1 for one in attempts))},
             "seconds": {"median": round(median(seconds), 1)},
-            "tasks": [_task(one, [result for _, result in results]) for one in record["tasks"]]}
+            "tasks": [_task(one, tasks.get(one["name"], Counter()), n) for one in record["tasks"]]}
 
 
 def _count(n):
     return n if n == 0 or n >= FEWEST else f"under {FEWEST}"
 
 
-def _task(task, results):
+def _task(task, count, n):
     row = {"name": task["name"], "title": task["title"], "of": task["points"], "by_hand": task["by_hand"]}
     if task["by_hand"]:
         return row
-    found = [next((one for one in result.get("tasks", []) if one["name"] == task["name"]), {}) for result in results]
-    right, n = sum(bool(one.get("passed")) for one in found), len(found)
-    mistakes = Counter(name for one in found for name in set(one.get("mistakes") or ()))
+    right = count["right"]
     small = [k for k in (right, n - right) if 0 < k < FEWEST]
     row["right"] = (f"under {FEWEST / n:.0%}" if 0 < right < FEWEST else f"over {1 - FEWEST / n:.0%}") if small \
         else right / n
-    row["points"] = None if small else sum(float(one.get("points") or 0) for one in found) / n
-    row["mistakes"] = [{"name": name, "people": k} for name, k in mistakes.most_common(3) if k >= FEWEST]
+    row["points"] = None if small else count["points"] / n
+    row["mistakes"] = [{"name": key[1], "people": k} for key, k in count.most_common()
+                       if isinstance(key, tuple) and k >= FEWEST][:3]
     return row
 
 

@@ -178,7 +178,8 @@ def _status(path):
 # ------------------------------------------------------------------------------------------------- guardian
 
 def guard(fd, learner, limits, nested):
-    """Watch the processes of a submission until the learner ends; obey `i` (interrupt) and `k` (kill) from outside.
+    """Watch the processes of a submission until the learner ends; obey `i` (interrupt), `w` (tell how long it was kept
+    waiting: {"waited": seconds}) and `k` (kill) from outside.
 
     Sends one message at the end: {"end": "left" | "killed" | "memory" | "processes", "status": wait status}.
     """
@@ -193,6 +194,9 @@ def guard(fd, learner, limits, nested):
             if order == b"i":
                 os.kill(learner, signal.SIGINT)
                 continue
+            if order == b"w":
+                write_frame(fd, {"waited": _waited(1 if nested else learner)})
+                continue
             end = "killed"
         elif why := _over(limits, nested):
             end = why
@@ -203,6 +207,15 @@ def guard(fd, learner, limits, nested):
         break
     with contextlib.suppress(OSError):
         write_frame(fd, {"end": end, "status": status})
+
+
+def _waited(learner):
+    """Seconds for which the learner was ready to run and the processor ran others; 0 where Linux keeps no count."""
+    try:
+        with open(f"/proc/{learner}/schedstat") as file:  # noqa: PTH123
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _over(limits, nested):

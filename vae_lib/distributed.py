@@ -4,6 +4,7 @@
 every function here does nothing.
 """
 
+import atexit
 import os
 
 import torch
@@ -23,7 +24,13 @@ def start(device="cpu"):
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    atexit.register(_leave)  # else its threads may outlive the interpreter, which ends the process with an abort
     return device
+
+
+def _leave():
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def rank():

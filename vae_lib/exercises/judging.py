@@ -76,8 +76,8 @@ class Judge:
             sentence = f"This does not hold: {failed[0][0]}."
         found, left = self._mistakes(seen, expected, inputs)
         if found:
-            if self.task.meta["kind"] == "mend" and len(found) > 1:  # what stands there from the beginning
-                hint = "Two faults are in it. Test each line on its own, with numbers that you can work out by hand."
+            if self.task.meta["kind"] == "mend" and len(found) > 1:  # as a rule what stands there from the beginning
+                hint = "It looks like two faults at once. Test each line on its own, with numbers that you can work out by hand."
             else:
                 hint = " And: ".join(mistake.hint for mistake in found)
             if left:
@@ -143,7 +143,7 @@ class Judge:
         for mistake, given in known:
             parts = self._differ(given, expected)
             if parts < wrong and not parts & self._differ(seen, given) and (
-                    self.task.meta["kind"] == "figure" or all(_numbers(expected, name) >= 3 for name in parts)):
+                    self.task.meta["kind"] in ("figure", "predict") or all(_numbers(expected, name) >= 3 for name in parts)):
                 near = _distance([_only(one, parts) for one in seen], [_only(one, parts) for one in given])
                 able.append((-len(parts), near, len(able), mistake, parts))
         found, left = [], set(wrong)
@@ -246,7 +246,7 @@ def _relation(a, b, allowed, label):
     if not varies:
         return ""
     if (a - a.mean()).abs().max() <= allowed:
-        return f"{label} is the same number for every input: it does not depend on what is passed in."
+        return f"{label} is the same number for every input that was tried: does it depend on all that is passed in?"
     if near(a, -b):
         return f"{label} has the wrong sign: everything else about it is right."
     clear = b.abs() > 0.05 * b.abs().max()
@@ -300,6 +300,8 @@ def _about_shape(label, got, want):
     more = ""
     if got == () and want:
         more = ": a sum or mean goes over too much; one number for each image is meant to stay"
+    elif len(want) == 1 and got == 2 * want:
+        more = ": a column (n, 1) met a row (n,), and broadcasting made all pairs; give both the same shape"
     elif len(got) > len(want) and got[:len(want)] == want:
         more = ": the last dimension is still there; sum over it" if got[len(want):] != (1,) else \
             ": a dimension of size 1 too many (`keepdim`, or `[:, None]`)"
@@ -353,7 +355,7 @@ def _flat(value):
 
 def _close(a, b, allowed):
     if isinstance(a, float) and isinstance(b, float):
-        return math.isfinite(a) and abs(a - b) <= allowed * (1 + abs(b))
+        return math.isfinite(a) and abs(a - b) <= (allowed if isinstance(allowed, Absolute) else allowed * (1 + abs(b)))
     return type(a) is type(b) and a == b
 
 
@@ -366,10 +368,14 @@ def _tensors(seen):
     return [_tensors(one) for one in seen] if isinstance(seen, list) else seen
 
 
+class Absolute(float):
+    """A tolerance that does not grow with the number: that of something read off a figure."""
+
+
 def _tolerances(text):
-    """"1e-4, spread 0.05" -> {"": 1e-4, "spread": 0.05}."""
+    """"1e-4, spread 0.05, share ±3" -> {"": 1e-4, "spread": 0.05, "share": Absolute(3)}."""
     found = {"": 1e-4}
     for part in text.split(","):
-        name, value = re.fullmatch(r"\s*(?:(\w+) +)?([\d.e-]+)\s*", part).groups()
-        found[name or ""] = float(value)
+        name, sign, value = re.fullmatch(r"\s*(?:(\w+) +)?(±?)([\d.e-]+)\s*", part).groups()
+        found[name or ""] = Absolute(value) if sign else float(value)
     return found

@@ -8,7 +8,7 @@
 # passage: How well a score tells them apart
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, found ±3.2
+# tolerance: 1e-4, found ±3.05
 # removes:
 
 # %% statement
@@ -97,7 +97,7 @@ def laws(seen):
     yield seen["spoilt"] == "{{spoilt}}", "the orange histogram of the spoilt score is narrow and stands on the blue mean", \
         "Measure distances from the mean of the blue histogram: where orange is narrow and stands on it, the distance puts the anomalies below."
     yield 0 <= seen["found"] <= 100, "a share lies between 0 and 100 %"
-    yield abs(seen["found"] - {{found}}) <= 3.2, "it is the height of the orange curve where the blue one has the height of the rate", \
+    yield abs(seen["found"] - {{found}}) <= 3.05, "it is the height of the orange curve where the blue one has the height of the rate", \
         "Two steps in the lowest panel: go along the height {{rate}} % to the *blue* curve; from there straight up to the *orange* curve, and read its height."
 
 # %% right: in small letters, read a little low

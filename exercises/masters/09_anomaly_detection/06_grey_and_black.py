@@ -168,11 +168,6 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 #- nats[name] - floors[name]
 #+ floors[name]
 
-# %% wrong: the average floor of a set
-# hint: You take one floor off all images of a set, their average. Every grey image has a floor of its own.
-#- nats[name] - floors[name]
-#+ nats[name] - floors[name].mean()
-
 # %% wrong: the distance from the mean of the squares
 # hint: For the third AUROC you took the distance of the squares from their mean: that is typicality. Asked for are the squares as they are.
 #- "squares": area(squares)

@@ -27,9 +27,9 @@ generator: `"packs"`.
 
 # %% draws
 def draws(rng):
-    modes = rng.choice([20, 25, 30])
-    kept = rng.choice([7, 9, 11, 13])
-    share = rng.choice([0.52, 0.62, 0.68])
+    # pairs for which different mistakes, and the right answer, give different numbers
+    modes, kept = rng.choice([(20, 6), (25, 7), (25, 9), (30, 7), (30, 9), (30, 8)])
+    share = rng.choice([0.65, 0.7, 0.8])
     return {"MODES": modes, "KEPT": kept, "GOOD": share, "percent": round(100 * share), "PACK": rng.choice([2, 3])}
 
 # %% given

@@ -212,3 +212,18 @@ def kid(real, fake):
     within_fake = (k_fake.sum()) / (m * (m - 1))
     between = k_between.mean()
     return within_real + within_fake - 2 * between
+
+# %% wrong: biased averages
+# hint: Both averages within a set hold the pairs of an image with itself. Those are no two different draws: take the diagonals off, and
+#   divide by n (n − 1) and m (m − 1).
+def kid(real, fake):
+    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
+    n, m = len(real), len(fake)
+    d = real.shape[1]
+    k_real = (real @ real.T / d + 1) ** 3
+    k_fake = (fake @ fake.T / d + 1) ** 3
+    k_between = (real @ fake.T / d + 1) ** 3
+    within_real = k_real.mean()
+    within_fake = k_fake.mean()
+    between = k_between.mean()
+    return within_real + within_fake - 2 * between

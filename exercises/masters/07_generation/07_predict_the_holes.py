@@ -81,6 +81,13 @@ def probe(answer):
 def laws(seen):
     for name in ("few", "many"):
         yield 0 <= seen[name] <= 1, f"the share “{name}” lies between 0 and 1", "Divide by the number of cells, and do not count in per cent."
+    cells, log_each = cells_and_codes(BEGIN)
+    floor = torch.distributions.Normal(0.0, 1.0).log_prob(cells).sum(1) - torch.log(torch.tensor(float(TIMES)))
+    for name, images in (("few", FEW), ("many", 5000)):
+        share = (torch.logsumexp(log_each[:, :images], 1) - torch.log(torch.tensor(float(images))) < floor).double().mean().item()
+        yield abs(seen[name] - share) < 6e-3, f"“{name}” is the share of the 400 cells that are holes by the first {images} images", \
+            f"For “{name}”: every row of `log_each` is a cell. Over its first {images} columns take the mean of the densities, then the " \
+            "logarithm; hold it against log p(z) − log TIMES; all 400 cells count alike."
 
 # %% right: without logarithms, in float64
 cells, log_each = cells_and_codes(BEGIN)

@@ -51,7 +51,8 @@ def draws(rng):
     (moves, shares, distances), steps = zip(*curve), list(range(-3, 4))
     strength = between(moved, moves, steps)
     opposite = between(-moved, moves, steps)
-    return {"MOVED": moved, "signed": f"{moved:+g}".replace("-", "−"), "LETTER": at[edit], "steps": steps, "runs": {letter: named[letter] for letter in "ABCD"}, **at,
+    return {"MOVED": moved, "signed": f"{moved:+g}".replace("-", "−"), "LETTER": at[edit], "steps": steps,
+            "runs": {letter: named[letter] for letter in "ABCD"}, **at,
             "distance": round(between(strength, steps, distances), 3), "too_near": round(between(moved, steps, distances), 3),
             "share": round(between(strength, steps, shares), 3), "opposite": round(opposite, 2),
             "distance_opposite": round(between(opposite, steps, distances), 3), "strength": round(strength, 2),

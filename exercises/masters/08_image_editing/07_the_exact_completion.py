@@ -68,7 +68,8 @@ def probe(answer, W, b, x, known, other):
 # %% laws
 def laws(seen, W, b, x, known, other):
     yield seen["means"].shape == (4, 9) and seen["spreads"].shape == (4, 9), "there is one mean and one spread for each pixel of each image"
-    yield (seen["means"] - x)[:, known].abs().max() < 1e-4, "known pixels stay as they are"
+    yield (seen["means"] - x)[:, known].abs().max() < 1e-4, "known pixels stay as they are", \
+        "A known pixel is given: its mean is what stands in `x`, and not what the model would draw."
     yield (seen["means"] - seen["means_with_other_hidden_pixels"]).abs().max() < 1e-3, "what stands at the hidden pixels changes nothing"
     yield seen["spreads"][:, known].abs().max() < 1e-4, "a known pixel has the standard deviation 0", \
         "A pixel that is known is known: given itself, it does not vary. Set the standard deviations of the known pixels to 0."

@@ -54,6 +54,11 @@ def test_a_shape_is_named_for_one_and_for_many():
     assert found["losses"].startswith("“losses” should have the shape (4,), and has (4, 5)")
 
 
+def test_lists_of_another_length_have_another_form():
+    found = mismatches({"size": [1.0, 2.0], "n": [1.0]}, {"size": [1.0], "n": {"a": 1.0}}, {"": 1e-4})
+    assert found == {name: f"“{name}” has another form than expected." for name in ("size", "n")}
+
+
 READING = '''# kind: figure
 # answer: reading
 # repeats: 1

@@ -298,7 +298,7 @@ def _shared(a, b, shape, inputs, allowed, label):
 
 
 def _about_shape(label, got, want):
-    if not (isinstance(got, tuple) and isinstance(want, tuple)):
+    if not all(isinstance(size, int) for size in (*got, *want)):  # lists and dicts
         return f"“{label}” has another form than expected."
     more = ""
     if got == () and want:

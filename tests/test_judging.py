@@ -93,6 +93,8 @@ reading = {"fit": "A", "wide": "B", "far": "C", "size": 48}
     (("B", "A", "C", 33), "Fit and wide are exchanged. Beside that, something else is not right yet: “size”."),
     (("B", "C", "A", 50), "Fifty is the number of all draws. Beside that, something else is not right yet: "
                           "“far” and “fit” and “wide”."),
+    (("A", "B", "C", 33), "“fit” and “wide” and “far” came out right, and “size” did not: what does the one need and "
+                          "the other not?"),
     (("B", "C", "A", 33), "")])
 def test_a_reading_is_judged_part_by_part(reading, hint):
     judge = Judge(Task.parse(READING, "reading"), {})

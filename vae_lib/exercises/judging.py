@@ -207,7 +207,7 @@ def mismatches(got, want, tolerance):
 def relation(seen, expected, tolerance, brief=False):
     """How the numbers of an answer relate to the right ones, where there is a simple relation; else "".
 
-    brief: look at the first part that is wrong alone, and do not say which of its numbers are right.
+    brief: look at the first part that is wrong alone; say neither which of its numbers are right nor that they agree.
     """
     names = list(_parts(expected[0]))
     wrong = [name for name in names if any(name in mismatches(g, w, tolerance) for g, w in zip(seen, expected))]
@@ -232,7 +232,7 @@ def relation(seen, expected, tolerance, brief=False):
             continue
         allowed, label = tolerance.get(name, tolerance[""]), _named([name])
         a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
-        sentence = _relation(a, b, allowed, label) or _within([(g[0], w[0]) for g, w in pairs], allowed, label)
+        sentence = _relation(a, b, allowed, label, brief) or _within([(g[0], w[0]) for g, w in pairs], allowed, label)
         if not brief and not sentence and not ("gradient" in name and values):
             sentence = _shared(a, b, pairs[0][1][1], len(pairs), allowed, label)
         if sentence:
@@ -243,7 +243,7 @@ def relation(seen, expected, tolerance, brief=False):
     return ""
 
 
-def _relation(a, b, allowed, label):
+def _relation(a, b, allowed, label, brief=False):
     def near(x, y):
         return bool((x.isfinite() & y.isfinite() & ((x - y).abs() <= allowed * (1 + y.abs()))).all())
 
@@ -252,11 +252,12 @@ def _relation(a, b, allowed, label):
         if "gradient" in label:
             return f"No gradient arrives ({label}): something cuts the computation off from it (`detach`, `item`, " \
                    "`no_grad`, a new tensor made from numbers, a draw that is not differentiable)."
-        return f"{label} is zero for every input."
+        return "" if brief else f"{label} is zero for every input."
     if not varies:
         return ""
     if (a - a.mean()).abs().max() <= allowed:
-        return f"{label} is the same number for every input that was tried: does it depend on all that is passed in?"
+        return "" if brief else f"{label} is the same number for every input that was tried: does it depend on all " \
+                                "that is passed in?"
     if near(a, -b):
         return f"{label} has the wrong sign: everything else about it is right."
     clear = b.abs() > 0.05 * b.abs().max()

@@ -20,7 +20,7 @@ time?
 
 *Predict* first: does taking the vector off move the thickness `"as far"`, `"less far"` or `"further"` than adding it? A wrong prediction costs nothing;
 do not change it afterwards. Then *measure*, on the decoded images $\mathbb{E}[x \mid z]$, against what the unmoved codes decode to. Give both movements
-in standard deviations of `thickness` over the images `x`; one that makes strokes thinner is negative.
+in standard deviations of `thickness` over the images `x`, to two digits after the point; one that makes strokes thinner is negative.
 """
 
 # %% draws

@@ -76,7 +76,8 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield all(0 <= value <= 1 for value in seen.values()), "an AUROC is a probability: it lies between 0 and 1"
+    yield all(0 <= value <= 1 for value in seen.values()), "an AUROC is a probability: it lies between 0 and 1", \
+        "Give the three as numbers between 0 and 1, and not in per cent."
     own = {name: torch.distributions.Bernoulli(grey).entropy().sum(1) for name, grey in given_images.items()}
     nll = {name: -torch.distributions.Bernoulli(model).log_prob(bits).sum(1) for name, bits in given_bits.items()}
     scores = {

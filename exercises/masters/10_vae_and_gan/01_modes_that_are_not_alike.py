@@ -189,3 +189,14 @@ def overlap(points, means, sigmas, weights):
     away = torch.cdist(points, means) / sigmas
     shares = (away.amin(0) <= RADIUS) / len(points)
     return torch.minimum(shares, weights).sum()
+
+# %% wrong: the larger of both coordinates
+# hint: Your distance is the larger of the differences in both coordinates: good draws then fill a square. ‖x − m‖ is the root of the sum of
+#   squares.
+#- torch.cdist(points, means)
+#+ torch.cdist(points, means, p=float("inf"))
+
+# %% wrong: the sum of both coordinates
+# hint: Your distance is the sum of the differences in both coordinates. ‖x − m‖ is the root of the sum of squares.
+#- torch.cdist(points, means)
+#+ torch.cdist(points, means, p=1.0)

@@ -27,7 +27,7 @@ The code runs, and its margins look reasonable. It has **two faults**. Mend them
 
 # %% draws
 def draws(rng):
-    rate, held = rng.choice([(0.03, 66), (0.06, 33), (0.07, 42), (0.11, 27), (0.12, 41)])
+    rate, held = rng.choice([(0.13, 30), (0.08, 37), (0.07, 42), (0.11, 27), (0.12, 41)])
     return {"RATE": rate, "percent": round(100 * rate), "held": held}
 
 # %% given

@@ -232,7 +232,9 @@ def relation(seen, expected, tolerance, brief=False):
             continue
         allowed, label = tolerance.get(name, tolerance[""]), _named([name])
         a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
-        sentence = _relation(a, b, allowed, label, brief) or _within([(g[0], w[0]) for g, w in pairs], allowed, label)
+        sentence = _relation(a, b, allowed, label, brief)
+        if not brief and not sentence:
+            sentence = _within([(g[0], w[0]) for g, w in pairs], allowed, label)
         if not brief and not sentence and not ("gradient" in name and values):
             sentence = _shared(a, b, pairs[0][1][1], len(pairs), allowed, label)
         if sentence:

@@ -335,3 +335,11 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
     off = (x - decoder(mu + torch.exp(logvar / 2) * eps)) / torch.exp(log_sigma)
     log_px_z = (-0.5 * off.square() - 0.5 * math.log(2 * math.pi)).sum(-1) - log_sigma
     return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)
+
+# %% wrong: the decoder cut off
+# hint: What the decoder gives is cut off (`detach`, `no_grad`): no gradient gets into it, nor through it into the encoder.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    off = (x - decoder(mu + torch.exp(logvar / 2) * eps).detach()) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)

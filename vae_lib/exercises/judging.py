@@ -232,10 +232,12 @@ def relation(seen, expected, tolerance, brief=False):
             continue
         allowed, label = tolerance.get(name, tolerance[""]), _named([name])
         a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
+        if brief and (a == 0).all():
+            continue
         sentence = _relation(a, b, allowed, label, brief)
         if not brief and not sentence:
             sentence = _within([(g[0], w[0]) for g, w in pairs], allowed, label)
-        if not brief and not sentence and not ("gradient" in name and values):
+        if not brief and not sentence and name == wrong[0]:
             sentence = _shared(a, b, pairs[0][1][1], len(pairs), allowed, label)
         if sentence:
             return sentence
@@ -254,7 +256,7 @@ def _relation(a, b, allowed, label, brief=False):
         if "gradient" in label:
             return f"No gradient arrives ({label}): something cuts the computation off from it (`detach`, `item`, " \
                    "`no_grad`, a new tensor made from numbers, a draw that is not differentiable)."
-        return "" if brief else f"{label} is zero for every input."
+        return f"{label} is zero for every input."
     if not varies:
         return ""
     if (a - a.mean()).abs().max() <= allowed:

@@ -65,7 +65,8 @@ def laws(seen, x, x_hat):
         dirty = "It is the other way round: the border counts, and the inside does not."
     yield not counts[~inside].any(), "dirt anywhere on the border changes nothing", dirty
     lost = [name for name, line in (("row", middle.any(1)), ("column", middle.any(0))) if not line.all()]
-    yield middle.all(), "each pixel inside counts", "" if not middle.any() else \
+    yield middle.all(), "each pixel inside counts", "No pixel counts at all: more is left out than there is." if not counts.any() else \
+        "" if not middle.any() else \
         f"Too much is left out: a {' and a '.join(lost)} inside the border does not count." if lost else "Some pixels inside are left out."
 
 # %% right: with a mask

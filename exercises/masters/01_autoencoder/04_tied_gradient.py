@@ -164,7 +164,7 @@ def tied_gradient(W, x):
 # %% wrong: the decay of a length
 # hint: You differentiated the length ‖W‖. The loss has its square, whose derivative is 2W.
 #- 2 * DECAY * W
-#+ DECAY * W / W.norm().clamp(min=1e-12)
+#+ DECAY * W / W.norm()
 
 # %% wrong: the decay of absolute values
 # hint: Your decay is that of a sum of absolute values: the sign of W. The loss has the squares.

@@ -53,12 +53,17 @@ def probe(answer, x, log_weights, means):
     plane = torch.cartesian_prod(line, line)
     two = answer(plane, log_weights, means[:, :2].clamp(-1, 1))
     return {"value": answer(x, log_weights, means), "value_far_away": answer(x + 100 * S, log_weights, means),
-            "area_under_the_density": two.double().exp().sum() * S**2}
+            "value_of_one_class": answer(x, torch.zeros(1), means[:1]), "area_under_the_density": two.double().exp().sum() * S**2}
 
 # %% laws
 def laws(seen, x, log_weights, means):
     yield seen["value"].shape == (5,), "there is one number for each image"
+    alone = torch.distributions.Normal(means[0].double(), S).log_prob(x.double()).sum(1)
+    single = (seen["value_of_one_class"] - alone).abs().max() < 1e-2
+    yield single, "with one class it is the log-density of a Gaussian", \
+        "Begin with one class: its log-density is that of independent Gaussian numbers with the spread `S`, summed over the numbers."
     yield abs(seen["area_under_the_density"] - 1) < 1e-3, "the density of two numbers integrates to 1", \
+        "With one class it is right; look at how the classes come together, each with its weight." if single else \
         "Each class is a density of its own, with the Gaussian's constant once for each number; these densities are added, each times its " \
         "probability."
     yield seen["value_far_away"].isfinite().all(), "far away the logarithm is finite", \

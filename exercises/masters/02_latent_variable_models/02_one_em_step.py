@@ -58,11 +58,22 @@ def probe(answer, x, weights, means):
     if new_means.shape != means.shape:
         return {"weights": new_weights, "means": new_means}
     far_weights, far_means = answer(x + 300, weights, means + 300)
-    return {"weights": new_weights, "means": new_means, "step_of_the_means_far_from_zero": far_means - 300 - means}
+    return {"weights": new_weights, "means": new_means, "weights_of_classes_that_are_alike": answer(x, weights, 0 * means)[0], "step_of_the_means_far_from_zero": far_means - 300 - means}
 
 # %% laws
 def laws(seen, x, weights, means):
     yield abs(seen["weights"].sum() - 1) < 1e-3 and (seen["weights"] > 0).all(), "the new weights are positive and add up to 1"
+    alike = (weights * len(x) + EXTRA) / (len(x) + EXTRA * len(weights))
+    same = (seen["weights_of_classes_that_are_alike"] - alike).abs().max() < 1e-3
+    yield same, "where the classes are alike, the images tell nothing of them", \
+        "Give all classes the same mean: then the responsibilities are the old weights, and the new ones follow from them and the imaginary images."
+    log_joint = weights.log() - (x[:, None] - means).square().sum(-1) / (2 * SPREAD**2)
+    counts = log_joint.softmax(1).sum(0)
+    right = (seen["weights"] - (counts + EXTRA) / (len(x) + EXTRA * len(weights))).abs().max() < 1e-3
+    yield right, "the new weights are those of the responsibilities", \
+        "Look at the responsibilities: where the classes are alike the weights are right, so it is the distance of image and mean that is not."
+    yield (seen["means"] - log_joint.softmax(1).T @ x / counts[:, None]).abs().max() < 1e-2, "the new means are averages by responsibility", \
+        "The weights are right, so the responsibilities are. Each new mean is an average of the images with these as weights: divide by their sum."
     low, high = x.amin(0), x.amax(0)
     yield (seen["means"] >= low - 1e-3).all() and (seen["means"] <= high + 1e-3).all(), "the new means lie among the images"
 
@@ -186,7 +197,7 @@ def em_step(x, weights, means):
 #+ counts / len(x) + EXTRA
 
 # %% wrong: one imaginary image
-# hint: You added one imaginary image to each class. It should be `EXTRA` of them.
+# hint: You added one imaginary image to each class, or another number. It should be `EXTRA` of them.
 #- (counts + EXTRA) / (len(x) + EXTRA * len(weights))
 #+ (counts + 1) / (len(x) + len(weights))
 

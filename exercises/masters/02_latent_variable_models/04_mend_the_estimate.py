@@ -48,8 +48,13 @@ def laws(seen, x, z, weight):
     yield seen["value"].shape == (4,), "there is one number for each image"
     yield (seen["value"] <= 1e-5).all(), "a log-probability of pixels is never above 0", \
         "Each of the two cases, a light pixel and a dark one, has a log-probability of at most 0."
+    first = -torch.nn.functional.binary_cross_entropy_with_logits((z[:1] @ weight).expand_as(x), x, reduction="none").sum(1)
+    yield (seen["value_of_one_draw"] - first).abs().max() < 1e-3, "with one draw it is log p(x|z)", \
+        "Begin with one draw, where nothing is averaged: what is left is log p(x|z), summed over pixels that are 1 or 0."
     p = torch.sigmoid((z @ weight).double())[:, None]
     right = torch.where(x == 1, p, 1 - p).prod(-1).mean(0).log()
+    yield (seen["value"] - right).abs().max() < 1e-2, "with many draws the probabilities are averaged", \
+        "log p(x|z) of a single draw is right. Look at how the draws come together: the logarithm of the mean of their probabilities."
     cut = "With sure pixels a probability is rounded to 0 or 1, or cut off (`clamp`, `eps`), before its logarithm is taken. `logsigmoid` gives the " \
         "logarithm from the logit itself, for ±logit."
     logits = (300 * z @ weight).double()[:, None]

@@ -151,3 +151,8 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 #+ "shifted": "{{fit}}"
 #- "wide": "{{wide}}"
 #+ "wide": "{{shifted}}"
+
+# %% wrong: every bar that can be seen
+# hint: You counted every bar that can be seen. A bar of a hundredth of the largest hardly counts: the size is about the number with a fair share.
+#- (1 / wide.square().sum()).item()
+#+ int((wide > 0.005 * wide[0]).sum())

@@ -150,8 +150,8 @@ def rate_of_bits(logits):
 # %% wrong: the logarithm of a rounded probability
 # hint: Where a logit is ±100 the sigmoid is rounded to 0, its logarithm is −∞, and 0 · ∞ is no number. `logsigmoid` of the logit is finite.
 def rate_of_bits(logits):
-    on, off = torch.sigmoid(logits), torch.sigmoid(-logits)
-    return (on * torch.log(on / PRIOR) + off * torch.log(off / (1 - PRIOR))).sum(-1)
+    on = torch.sigmoid(logits)
+    return (on * torch.log(on / PRIOR) + (1 - on) * torch.log((1 - on) / (1 - PRIOR))).sum(-1)
 
 # %% wrong: no number set to zero
 # hint: You set to 0 what is not a number, and with it the whole bit. Only the term with 0 · log 0 is 0; the other one stays. `logsigmoid` does

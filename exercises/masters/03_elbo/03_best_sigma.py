@@ -56,6 +56,11 @@ def probe(answer, x, x_hat):
 # %% laws
 def laws(seen, x, x_hat):
     yield seen["value"].shape == (), "there is one number for all images"
+    left = (x - x_hat).double()
+    best = torch.distributions.Normal(0.0, left.square().mean().sqrt()).log_prob(left).sum(1).mean() - 9 * torch.log(torch.tensor(WHITE))
+    yield seen["value"] > best - 0.02, "no other σ makes the images more probable", \
+        "It is too small: either another σ makes the images more probable, the one whose square is the mean squared error of a pixel, or the unit is wrong."
+    yield seen["value"] < best + 0.02, "it is no more than the best σ gives", "It is too large: no σ gives that much. Is the unit in it, for each pixel, and all of the density?"
     yield abs(seen["value"] - seen["value_of_twice_the_images"]) < 1e-2, "the same images once more change nothing", \
         "Twice as many images, the same average: is there a sum where a mean is meant, or a number of images minus 1?"
     yield abs(seen["gain_from_errors_half_as_large"] - 9 * torch.log(torch.tensor(2.0))) < 1e-2, \

@@ -53,11 +53,28 @@ def probe(answer, x, eps, log_sigma, seed):
     free = log_sigma.clone().requires_grad_()
     value = answer(encoder, second, x, eps, free)
     found = gradients(value, first.weight, second.weight, free)
-    return {"elbo": value, "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "gradient_in_log_sigma": found[2]}
+    zero = torch.zeros_like(eps)
+    return {"elbo": value, "elbo_where_q_is_the_prior": answer(lambda x: (zero, zero), second, x, eps, log_sigma),
+            "elbo_of_a_decoder_that_ignores_z": answer(encoder, lambda z: 0 * z.sum(1, keepdim=True) + 0.5, x, eps, log_sigma), "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "gradient_in_log_sigma": found[2]}
 
 # %% laws
 def laws(seen, x, eps, log_sigma, seed):
     yield seen["elbo"].shape == (4,), "there is one number for each image"
+    torch.manual_seed(seed)
+    first, second = torch.nn.Linear(8, 6), torch.nn.Linear(3, 8)
+    normal = torch.distributions.Normal
+    likelihood = normal(second(eps), log_sigma.exp()).log_prob(x).sum(1)
+    yield (seen["elbo_where_q_is_the_prior"] - likelihood).abs().max() < 1e-2, "where q is the prior, only the log-likelihood is left", \
+        "Look at the log-likelihood: with q = N(0, I) the KL is 0, and what is left should be the Gaussian's log-density, summed over the pixels."
+    mu, logvar = first(x).chunk(2, 1)
+    q = normal(1.5 * mu + 0.7, (0.5 * logvar - 0.3).exp())
+    both = normal(torch.tensor(0.5), log_sigma.exp()).log_prob(x).sum(1) - torch.distributions.kl_divergence(q, normal(0.0, 1.0)).sum(1)
+    yield (seen["elbo_of_a_decoder_that_ignores_z"] - both).abs().max() < 1e-2, "where the decoder ignores z, the rest is right", \
+        "Look at the KL: the log-likelihood is right where the KL is 0, and the sum is not right where it is not."
+    z = q.mean + q.stddev * eps
+    whole = normal(second(z), log_sigma.exp()).log_prob(x).sum(1) - torch.distributions.kl_divergence(q, normal(0.0, 1.0)).sum(1)
+    yield (seen["elbo"] - whole).abs().max() < 1e-2, "the bound is right for any q", \
+        "Look at how z is drawn: likelihood and KL are right where z does not matter. σ comes from log σ², and `eps` is the noise."
     yield seen["gradient_in_the_encoder"].abs().sum() > 0, "a gradient reaches the encoder", "z = μ + σ ε and the KL both depend on the encoder: `detach` neither."
     yield seen["gradient_in_log_sigma"].abs() > 0, "a gradient reaches log σ"
 
@@ -334,4 +351,12 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
     mu, logvar = encoder(x)
     off = (x - decoder(mu + torch.exp(logvar / 2) * eps)) / torch.exp(log_sigma)
     log_px_z = (-0.5 * off.square() - 0.5 * math.log(2 * math.pi)).sum(-1) - log_sigma
+    return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)
+
+# %% wrong: the decoder cut off
+# hint: What the decoder gives is cut off (`detach`, `no_grad`): no gradient gets into it, nor through it into the encoder.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    off = (x - decoder(mu + torch.exp(logvar / 2) * eps).detach()) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
     return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)

@@ -52,7 +52,9 @@ def draws(rng):
         crowded = (torch.cdist(both, both) + 9 * torch.eye(20)).amin((1, 2))
         low, high = torch.minimum(precision, recall), torch.maximum(precision, recall)
         good = ((precision < recall) == (kind == "wrong")) & (precision + recall != 10) & (precision != 5) & (recall != 5)
-        good &= (covered != recall) & (filled != precision)
+        # each mistake gives a number that differs from the right one by more than a miscount does
+        good &= ((covered - recall).abs() > 1) & ((filled - precision).abs() > 1) & (covered != precision) & (filled != recall)
+        good &= (covered + precision != 10) | (filled + recall != 10)
         good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.1) & (crowded > 0.12)
         good &= ((both > -2.4) & (both < torch.tensor([6.4, 5.9]))).all(2).all(1)
         found = good.nonzero()[:1, 0]
@@ -144,3 +146,29 @@ balls = {"precision": 1 - outside["fakes"] / 10, "recall": 1 - outside["real"] /
 #   images that are never drawn.
 #- "fault": "{{fault}}"
 #+ "fault": "{{other}}"
+
+# %% wrong: circles in place of points
+# hint: You counted circles: those around real points that hold a cross, and those around fakes that hold a dot. Precision and recall count
+#   points: the crosses that lie in a circle above, the dots that lie in a circle below.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": {{covered}}, "recall": {{filled}}
+
+# %% wrong: one cross too many
+# hint: The precision counts one cross too many: one that you count lies in no circle of the upper panel. Go through the ten of them one by
+#   one.
+#- "precision": {{precision}}
+#+ "precision": {{precision}} + 0.1
+
+# %% wrong: one cross too few
+# hint: The precision counts one cross too few: one that you left out lies in a circle of the upper panel. Go through the ten of them one by
+#   one.
+balls = {"precision": {{precision}} - 0.1, "recall": {{recall}}, "fault": "{{fault}}"}
+
+# %% wrong: one dot too many
+# hint: The recall counts one dot too many: one that you count lies in no circle of the lower panel. Go through the ten of them one by one.
+#- "recall": {{recall}}
+#+ "recall": {{recall}} + 0.1
+
+# %% wrong: one dot too few
+# hint: The recall counts one dot too few: one that you left out lies in a circle of the lower panel. Go through the ten of them one by one.
+balls = {"precision": {{precision}}, "recall": {{recall}} - 0.1, "fault": "{{fault}}"}

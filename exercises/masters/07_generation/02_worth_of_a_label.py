@@ -125,3 +125,27 @@ def worth(log_px_y, y):
 # hint: You average the first term over the labels. The label of each image is known: take its column.
 #- log_px_y[torch.arange(len(y)), y]
 #+ (log_y.exp() * log_px_y).sum(1)
+
+# %% wrong: the best label in place of the true one
+# hint: The first term is the largest over the labels. The label of each image is given in `y`: take the likelihood under that one, however
+#   small.
+#- log_px_y[torch.arange(len(y)), y]
+#+ log_px_y.amax(1)
+
+# %% wrong: the true label is left out of the mixture
+# hint: You left the true label out of the sum for p(x). An image whose label is not known may have come from any of the four, the true one
+#   among them.
+#- torch.logsumexp(log_px_y + log_y, dim=1)
+#+ torch.logsumexp((log_px_y + log_y).scatter(1, y[:, None], -1e9), dim=1)
+
+# %% wrong: logarithms times frequencies
+# hint: You multiply log p(x|y) by the frequency, inside of the sum of exponentials. The frequency is a factor of the probability p(x|y);
+#   beside its logarithm stands a sum, with log p(y).
+#- log_px_y + log_y
+#+ log_px_y * log_y.exp()
+
+# %% wrong: the frequencies of the labels in the batch
+# hint: You count how often the labels stand in this batch. The frequencies are the model's, in `FREQUENCY`, whichever images you happen to
+#   look at.
+#- torch.tensor(FREQUENCY).log()
+#+ (torch.bincount(y, minlength=4) / len(y) + 1e-9).log()

@@ -12,15 +12,15 @@
 
 # %% statement
 r"""
-A model was trained with the prior $\mathcal{N}(0, \tau^2 I)$, $\tau = {{TAU}}$. Its posteriors are Gaussians with `mu` and `logvar` $= \log \sigma^2$, both
+A model was trained with the prior $\mathcal{N}(0, \tau^2 I)$, $\tau = {{TAU}}$. Its posteriors for $N$ images are Gaussians with `mu` and `logvar` $= \log \sigma^2$, both
 `(images, z_dim)`. Now encoder and decoder stay as they are, and the prior may become **any one Gaussian**, with any mean and any covariance
 (correlations too).
 
 Which one is best for these images? By how many nats per image does the mean rate fall? Derive it, without drawing a single $z$, and write
 `saved(mu, logvar)`: one number, a tensor of shape `()`.
 
-*A hint:* the best Gaussian is the one with the mean and the covariance of $q_\phi(z)$. An image's number is one randomness in $z$, and its posterior is
-another.
+*A hint:* the best Gaussian is the one with the mean and the covariance of $q_\phi(z)$, the average over these $N$ images and over them alone: every
+mean has the divisor $N$. An image's number is one randomness in $z$, and its posterior is another.
 """
 
 # %% draws
@@ -54,15 +54,18 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, mu, logvar):
-    right_already = answer(torch.zeros(4, 2), torch.full((4, 2), 2 * math.log(TAU)))
-    return {"value": answer(mu, logvar), "value_where_all_posteriors_are_the_prior": right_already,
-            "value_without_spread_of_the_means": answer(mu[:1].expand(6, -1).contiguous(), logvar)}
+    cross = TAU * torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    right_already = answer(cross, torch.full((4, 2), math.log(TAU**2 / 2)))
+    return {"value": answer(mu, logvar), "value_where_q_has_the_moments_of_the_prior": right_already,
+            "value_where_the_means_lie_close": answer(mu.mean(0) + 0.2 * mu, logvar)}
 
 # %% laws
 def laws(seen, mu, logvar):
     yield seen["value"].shape == (), "there is one number for all images"
     yield seen["value"] > -1e-4, "the best prior costs no more than the old one"
-    yield abs(seen["value_where_all_posteriors_are_the_prior"]) < 1e-4, "nothing is saved where the old prior is the best one"
+    yield abs(seen["value_where_q_has_the_moments_of_the_prior"]) < 1e-4, "nothing is saved where the old prior is the best one", \
+        "Try four images whose means are ±TAU along each of two axes, with the posterior variance TAU²/2. What are the mean and the " \
+        "covariance of a draw of q(z) then, and what do both rates come to?"
     variance = mu.var(0, correction=0) + logvar.exp().mean(0)
     second = mu.square().mean(0) + logvar.exp().mean(0)
     diagonal = 0.5 * (second / TAU**2 + 2 * math.log(TAU) - 1 - variance.log()).sum()
@@ -99,7 +102,7 @@ def saved(mu, logvar):
 # %% wrong: the means' covariance alone
 # hint: You took the covariance of the means. A draw of q(z) is a mean and its posterior's noise: the average of σ² belongs to the covariance too.
 #- cov = off.T @ off / n + torch.diag(logvar.exp().mean(0))
-#+ cov = off.T @ off / n + 1e-6 * torch.eye(d)
+#+ cov = off.T @ off / n
 
 # %% wrong: the posteriors' variances alone
 # hint: You took the average of the posteriors' variances. Their means differ from image to image, and that spread belongs to the covariance of q(z) too.
@@ -147,3 +150,36 @@ def saved(mu, logvar):
 # hint: You compare with the prior N(0, I). The model was trained with the standard deviation `TAU`.
 #- / TAU**2 + 2 * d * math.log(TAU)
 #+
+
+# %% wrong: tau for a variance
+# hint: You took `TAU` for the variance of the old prior. It is the standard deviation: the prior is N(0, TAU² I).
+#- / TAU**2 + 2 * d * math.log(TAU)
+#+ / TAU + d * math.log(TAU)
+
+# %% wrong: a standard deviation in the covariance
+# hint: You put the average of σ into the covariance. Variances add up, standard deviations do not: average σ², which is exp(`logvar`).
+#- logvar.exp().mean(0)
+#+ (0.5 * logvar).exp().mean(0)
+
+# %% wrong: the square of the mean deviation
+# hint: You average σ and square it afterwards. The variance of a draw of q(z) holds the average of σ²: square first.
+#- logvar.exp().mean(0)
+#+ (0.5 * logvar).exp().mean(0).square()
+
+# %% wrong: the KL the other way round
+# hint: This is KL(old prior ‖ best Gaussian). The rates are averages over draws of q(z), which has the moments of the best one: KL(best ‖
+#   old).
+def saved(mu, logvar):
+    d = mu.shape[1]
+    cov = torch.cov(mu.T, correction=0) + torch.diag(logvar.exp().mean(0))
+    best = torch.distributions.MultivariateNormal(mu.mean(0), cov)
+    return torch.distributions.kl_divergence(torch.distributions.MultivariateNormal(torch.zeros(d), TAU**2 * torch.eye(d)), best)
+
+# %% wrong: a Gaussian for each image
+# hint: You take a covariance for each image and average what they save. There is one Gaussian for all: average the covariance first, and
+#   take its logarithm of the determinant once.
+def saved(mu, logvar):
+    off = mu - mu.mean(0)
+    each = off[:, :, None] * off[:, None, :] + torch.diag_embed(logvar.exp())
+    before = (mu.mean(0).square().sum() + each.diagonal(dim1=1, dim2=2).sum(1)) / TAU**2 + 2 * mu.shape[1] * math.log(TAU)
+    return 0.5 * (before - mu.shape[1] - torch.logdet(each)).mean()

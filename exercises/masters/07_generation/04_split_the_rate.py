@@ -65,7 +65,8 @@ def laws(seen, mu, logvar, eps):
     yield (seen["what_the_code_tells"] < math.log(7) + 1e-3).all(), "a code tells at most log N nats of its image's number"
     yield seen["told_where_all_posteriors_are_alike"].abs().max() < 1e-3, "a code tells nothing where all posteriors are alike"
     yield (seen["told_where_they_are_far_apart"] - math.log(7)).abs().max() < 1e-3, \
-        "it tells log N where the posteriors are far apart", "Who is in the sum over the images, and what is the sum divided by?"
+        "it tells log N where the posteriors are far apart", \
+        "Take posteriors that lie far apart: at a draw, all but the own one have no density. Which multiple of the own density is q(z) there?"
 
 # %% right: from torch.distributions
 import torch.distributions as td
@@ -143,3 +144,43 @@ def split(mu, logvar, eps):
 # hint: The first number is right. The second is the whole rate, log q(z|x) − log p(z): the part that the code tells is still in it.
 #- log_q - log_p
 #+ log_own - log_p
+
+# %% wrong: the square of s for a standard deviation
+# hint: The first number is right. For the second you gave s² as the standard deviation of the prior. Its variance is s²: the standard
+#   deviation is `SPREAD`.
+#- (z / SPREAD).square() - math.log(SPREAD)
+#+ (z / SPREAD**2).square() - 2 * math.log(SPREAD)
+
+# %% wrong: s for a variance
+# hint: The first number is right. For the second you took s as the variance of the prior; N(0, s² I) has the standard deviation `SPREAD`.
+#- (z / SPREAD).square() - math.log(SPREAD)
+#+ z.square() / SPREAD - 0.5 * math.log(SPREAD)
+
+# %% wrong: the variance for the deviation, everywhere
+# hint: You took exp(`logvar`) for the standard deviation of a posterior, in the draw and in the densities. It is σ²; σ is exp(`logvar` /
+#   2).
+#- z = mu + torch.exp(0.5 * logvar) * eps
+#+ z = mu + torch.exp(logvar) * eps
+#- torch.exp(-0.5 * logvar)
+#+ torch.exp(-logvar)
+#- - 0.5 * logvar - 0.5 * math
+#+ - logvar - 0.5 * math
+
+# %% wrong: one Gaussian for the aggregate
+# hint: You took one Gaussian for q(z). The aggregate posterior is a mixture: the mean of all the posteriors' densities at the draw.
+#- torch.logsumexp(log_each, dim=1) - math.log(len(mu))
+#+ torch.distributions.Normal(mu.mean(0), (mu.var(0, correction=0) + logvar.exp().mean(0)).sqrt()).log_prob(z).sum(1)
+
+# %% wrong: the two exchanged
+# hint: Both numbers are right, but they stand in each other's place: what the code tells, log q(z|x) − log q(z), comes first.
+#- return log_own - log_q, log_q - log_p
+#+ return log_q - log_p, log_own - log_q
+
+# %% wrong: a mixture in each dimension
+# hint: You mix the posteriors in each dimension by itself. That allows the first number of one image with the second of another: add up the
+#   dimensions of each posterior first, then mix.
+def split(mu, logvar, eps):
+    z = mu + torch.exp(0.5 * logvar) * eps
+    log_each = torch.distributions.Normal(mu, torch.exp(0.5 * logvar)).log_prob(z[:, None])
+    log_q = (torch.logsumexp(log_each, dim=1) - math.log(len(mu))).sum(1)
+    return log_each.sum(2).diag() - log_q, log_q - torch.distributions.Normal(0.0, SPREAD).log_prob(z).sum(1)

@@ -133,3 +133,50 @@ def apart(mean, cov, fake):
 # hint: You pool both sets and divide by the number of all images. Each mean has an error of its own, from its own number of images, and the two add up.
 #- raw - error_of_real - error_of_fake
 #+ raw - (cov.trace() + fake.var(0).sum()) / (COUNT + len(fake))
+
+# %% wrong: the number of fakes for both
+# hint: Both variances are divided by the number of fakes. The published mean comes from `COUNT` images: its error has the variance
+#   σ²/`COUNT`.
+#- cov.trace() / COUNT
+#+ cov.trace() / len(fake)
+
+# %% wrong: the number of real images for both
+# hint: Both variances are divided by `COUNT`. The fakes' mean comes from as many images as `fake` has rows: divide its variance by that
+#   number.
+#- fake.var(0).sum() / len(fake)
+#+ fake.var(0).sum() / COUNT
+
+# %% wrong: n minus one twice
+# hint: You divide by n − 1 once more. That divisor belongs to the variance of an image, where it is already; the mean of n images has an
+#   n-th of that variance.
+#- cov.trace() / COUNT
+#+ cov.trace() / (COUNT - 1)
+#- fake.var(0).sum() / len(fake)
+#+ fake.var(0).sum() / (len(fake) - 1)
+
+# %% wrong: all entries of both covariances
+# hint: You add up all entries of both covariances. The squared length of an error is the sum of its squares, dimension by dimension: both
+#   times the diagonal alone.
+#- cov.trace() / COUNT
+#+ cov.sum() / COUNT
+#- fake.var(0).sum()
+#+ torch.cov(fake.T).sum()
+
+# %% wrong: a covariance of images
+# hint: `torch.cov` takes a row for a variable, so this is the covariance of the images over their features. Asked for is that of the
+#   features over the images: turn `fake` over first.
+#- fake.var(0).sum()
+#+ torch.cov(fake).trace()
+
+# %% wrong: one pooled covariance
+# hint: You pool the covariances of both sets. They may come from different distributions, so that each mean has the error of its own
+#   covariance.
+def apart(mean, cov, fake):
+    n = len(fake)
+    pooled = ((COUNT - 1) * cov.trace() + (n - 1) * fake.var(0).sum()) / (COUNT + n - 2)
+    return (mean - fake.mean(0)).square().sum() - pooled * (1 / COUNT + 1 / n)
+
+# %% wrong: a root in place of a square
+# hint: This is a distance, with a root, less a bias that belongs to its square. Asked for is the squared distance: leave the root out.
+#- (mean - fake.mean(0)).square().sum()
+#+ (mean - fake.mean(0)).norm()

@@ -81,6 +81,13 @@ def probe(answer):
 def laws(seen):
     for name in ("few", "many"):
         yield 0 <= seen[name] <= 1, f"the share “{name}” lies between 0 and 1", "Divide by the number of cells, and do not count in per cent."
+    cells, log_each = cells_and_codes(BEGIN)
+    floor = torch.distributions.Normal(0.0, 1.0).log_prob(cells).sum(1) - torch.log(torch.tensor(float(TIMES)))
+    for name, images in (("few", FEW), ("many", 5000)):
+        share = (torch.logsumexp(log_each[:, :images], 1) - torch.log(torch.tensor(float(images))) < floor).double().mean().item()
+        yield abs(seen[name] - share) < 6e-3, f"“{name}” is the share of the 400 cells that are holes by the first {images} images", \
+            f"For “{name}”: every row of `log_each` is a cell. Over its first {images} columns take the mean of the densities, then the " \
+            "logarithm; hold it against log p(z) − log TIMES; all 400 cells count alike."
 
 # %% right: without logarithms, in float64
 cells, log_each = cells_and_codes(BEGIN)
@@ -153,3 +160,25 @@ for name, images in {"many": ratio, "few": ratio[:, :FEW]}.items():
 # hint: Both shares are right, and stand in each other's place.
 #- "few": share_of_holes(FEW), "many": share_of_holes(5000)
 #+ "few": share_of_holes(5000), "many": share_of_holes(FEW)
+
+# %% wrong: the factor turned over
+# hint: You multiply p(z) by `TIMES` where you should divide: so every place counts where q(z) is below that many times p(z). In a hole the
+#   codes are rarer than p(z) / TIMES: log q(z) < log p(z) − log TIMES.
+#- log_q < log_p - log_times
+#+ log_q < log_p + log_times
+
+# %% wrong: no constant in the prior
+# hint: The constant of the prior is missing: log p(z) = −|z|²/2 − log 2π in two dimensions. In a comparison with q(z), which has it, it
+#   does not cancel.
+#- log_q < log_p - log_times
+#+ log_q < log_p + torch.log(torch.tensor(2 * torch.pi)) - log_times
+
+# %% wrong: the share without holes
+# hint: This is the share that does not fall into holes: take it from 1.
+#- return empty.double().mean().item()
+#+ return 1 - empty.double().mean().item()
+
+# %% wrong: the sum over the few
+# hint: The share for all images is right. For the few you took the sum of the posteriors and not their mean: divide by `FEW`.
+#- torch.log(torch.tensor(float(n)))
+#+ torch.log(torch.tensor(float(n if n == 5000 else 1)))

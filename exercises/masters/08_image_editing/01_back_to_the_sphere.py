@@ -141,3 +141,9 @@ def path(z0, z1, t):
 # hint: You estimate the number from the codes that you are given. Then it depends on them: derive it from the distribution of a pair.
 #- point / variance**0.5
 #+ point / point.std()
+
+# %% wrong: square roots as weights
+# hint: Weights √(1 − t) and √t leave the straight path, and their squares add up to 1 only where the two codes are independent. Keep (1 −
+#   t) z0 + t z1, and divide it by the root of its variance, with the covariance in it.
+def path(z0, z1, t):
+    return (1 - t) ** 0.5 * z0 + t**0.5 * z1

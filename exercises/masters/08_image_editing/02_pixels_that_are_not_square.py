@@ -76,7 +76,7 @@ def laws(seen, grain, steps, side):
     yield (side * seen["slant"] > 0).all(), "a digit whose upper ink lies to the right has a positive slant"
     yield (seen["slant"] + seen["mirrored_slant"]).abs().max() < 1e-3, "a mirror image leans as far to the other side"
     yield (seen["width_of_a_bar"] - 3 * WIDE).abs().max() < 1e-3, "an upright bar of three columns is three pixels wide", \
-        "Each column of the bar has a width of its own, which adds to the variance."
+        "Work the bar out by hand: Var[ξ] of its three columns with their own width in it, no covariance, then √(12 v). Which of these differs?"
 
 # %% right: by lists of points, in float64
 def lean_and_width(ink):
@@ -205,3 +205,58 @@ def lean_and_width(ink):
 # hint: You made an angle of the correlation. The slant is the angle of a line, whose slope is the covariance over the variance of η.
 #- torch.atan2(cov, var_eta)
 #+ torch.asin(cov / (var_xi * var_eta).sqrt())
+
+# %% wrong: the height of a pixel forgotten
+# hint: The variance of η lacks the pixel's own, TALL²/12: the ink of a pixel is spread over its height too.
+#-  + TALL**2 / 12
+#+
+
+# %% wrong: a slope and no angle
+# hint: Your slant is the slope Cov / Var[η]. Its arctangent is the angle; give that in degrees.
+#- torch.atan2(cov, var_eta).rad2deg()
+#+ cov / var_eta
+
+# %% wrong: how tall in place of how wide
+# hint: The slant is right. Your second number is made from what the slant leaves of the variance of η, the height. The width is what is
+#   left of Var[ξ].
+#- left = var_xi - cov.square() / var_eta
+#+ left = var_eta - cov.square() / var_xi
+
+# %% wrong: a covariance not squared
+# hint: In v the covariance is not squared: what the slant explains of Var[ξ] is Cov² / Var[η]. As it stands, v can even be negative.
+#- cov.square() / var_eta
+#+ cov / var_eta
+
+# %% wrong: the two in the other order
+# hint: Slant and width are in each other's place: the slant comes first.
+#- return torch.atan2(cov, var_eta).rad2deg(), (12 * left).sqrt()
+#+ return (12 * left).sqrt(), torch.atan2(cov, var_eta).rad2deg()
+
+# %% wrong: the angle to the line
+# hint: Your angle is that to the horizontal. The slant is the angle to the vertical: an upright digit has 0.
+#- torch.atan2(cov, var_eta).rad2deg()
+#+ 90 - torch.atan2(cov, var_eta).rad2deg()
+
+# %% wrong: a side that is not squared
+# hint: You divide the side of a pixel by 12. The variance of ink that is spread evenly over a side is its square over 12.
+#- WIDE**2 / 12
+#+ WIDE / 12
+#- TALL**2 / 12
+#+ TALL / 12
+
+# %% wrong: the width across the stroke
+# hint: The slant is right. Your width is multiplied by the cosine of the slant. Setting a digit upright pushes its rows sideways: take Cov²
+#   / Var[η] off Var[ξ].
+#- left = var_xi - cov.square() / var_eta
+#+ left = var_xi * torch.atan2(cov, var_eta).cos().square()
+
+# %% wrong: ink squared
+# hint: You square the ink before you weigh by it. A pixel with half the ink counts half.
+#- share = ink / ink.sum((1, 2), keepdim=True)
+#+ share = ink.square() / ink.square().sum((1, 2), keepdim=True)
+
+# %% wrong: ink cut at a threshold
+# hint: You make the ink black or white before you measure. Grey counts by how grey it is: the weights are the ink itself.
+#- share = ink / ink.sum((1, 2), keepdim=True)
+#+ ink = (ink > 0.5 * ink.amax((1, 2), keepdim=True)).to(ink.dtype)
+#+     share = ink / ink.sum((1, 2), keepdim=True)

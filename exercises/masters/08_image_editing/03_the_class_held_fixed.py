@@ -20,14 +20,13 @@ and one common direction to all of them:
 $$z \approx m_c + y\, \Delta \qquad \text{for an image of class } c .$$
 
 Write `within(z, y, labels)`: the least-squares $\Delta$, of shape `(z_dim,)`, for codes `z` of shape `(n, z_dim)`, one attribute `y` of shape
-`(n,)` and `labels` from 0 to {{LAST}} of shape `(n,)`. The $m_c$ are fitted too, and not returned. Each class has at least two images; the classes
+`(n,)` and `labels` from 0 to `CLASSES` − 1 ({{CLASSES}} classes) of shape `(n,)`. The $m_c$ are fitted too, and not returned. Each class has at least two images; the classes
 are not of the same size.
 """
 
 # %% draws
 def draws(rng):
-    classes = rng.choice([3, 4, 5, 6])
-    return {"CLASSES": classes, "LAST": classes - 1}
+    return {"CLASSES": rng.choice([3, 4, 5, 6])}
 
 # %% given
 import torch
@@ -167,3 +166,49 @@ def within(z, y, labels):
 # hint: You scaled the direction to length 1. Its length says how far the code goes for one unit of the attribute.
 #- return y_off @ z_off / y_off.square().sum()
 #+ return torch.nn.functional.normalize(y_off @ z_off, dim=0)
+
+# %% wrong: each class with the same weight
+# hint: You divide the sums of each class by its size before you add them up, so that a small class counts as much as a large one. Least
+#   squares counts images: add the sums, then divide once.
+def within(z, y, labels):
+    above, below = 0.0, 0.0
+    for c in range(CLASSES):
+        a, b = y[labels == c], z[labels == c]
+        above = above + (a - a.mean()) @ (b - b.mean(0)) / len(a)
+        below = below + (a - a.mean()).square().sum() / len(a)
+    return above / below
+
+# %% wrong: covariances with n minus one, averaged
+# hint: You average the unbiased covariances of the classes. That weighs the classes alike; least squares counts images: add the sums of
+#   products over all classes, and divide by the sum of squares.
+def within(z, y, labels):
+    above, below = 0.0, 0.0
+    for c in range(CLASSES):
+        a, b = y[labels == c], z[labels == c]
+        above = above + (a - a.mean()) @ (b - b.mean(0)) / (len(a) - 1)
+        below = below + (a - a.mean()).square().sum() / (len(a) - 1)
+    return above / below
+
+# %% wrong: a line through the class means
+# hint: You fit a line through the means of the classes, one point each. That is the direction between the classes, which was to be held
+#   fixed: take the means off, and fit what is left.
+def within(z, y, labels):
+    a = torch.stack([y[labels == c].mean() for c in range(CLASSES)])
+    b = torch.stack([z[labels == c].mean(0) for c in range(CLASSES)])
+    return (a - a.mean()) @ b / (a - a.mean()).square().sum()
+
+# %% wrong: a line through the origin
+# hint: Your fit goes through the origin: no mean is taken off. Each class has a mean code of its own; take the class means of code and
+#   attribute off first.
+def within(z, y, labels):
+    return y @ z / (y @ y)
+
+# %% wrong: the last class left out
+# hint: The last class is missing from your sums. The labels run from 0 to CLASSES − 1, and that one counts too.
+def within(z, y, labels):
+    above, below = 0.0, 0.0
+    for c in range(CLASSES - 1):
+        a, b = y[labels == c], z[labels == c]
+        above = above + (a - a.mean()) @ (b - b.mean(0))
+        below = below + (a - a.mean()).square().sum()
+    return above / below

@@ -13,13 +13,14 @@
 # %% statement
 r"""
 Take the images `x`, sort them by `thickness`, and form two groups: the **{{SHARE}} %** with the thinnest strokes and the **{{SHARE}} %** with the
-thickest (the number of images in each is `count`). The difference of the two mean codes (posterior means), thick minus thin, is a vector. Add it
+thickest (the number of images in each is `count`). Take the posterior mean as the code of an image, and do not draw pixels. The difference of the two mean
+codes, thick minus thin, is a vector. Add it
 once to the code of *every* image in `x`. Then, from the unmoved codes again, take it off once. How far does the thickness move on average, each
 time?
 
 *Predict* first: does taking the vector off move the thickness `"as far"`, `"less far"` or `"further"` than adding it? A wrong prediction costs nothing;
 do not change it afterwards. Then *measure*, on the decoded images $\mathbb{E}[x \mid z]$, against what the unmoved codes decode to. Give both movements
-in standard deviations of `thickness` over the images `x`; one that makes strokes thinner is negative.
+in standard deviations of `thickness` over the images `x`, to two digits after the point; one that makes strokes thinner is negative.
 """
 
 # %% draws
@@ -158,3 +159,43 @@ pushed = {"predicted": "further", "thicker": (heights[2] - heights[1]) / float(t
 # hint: You scaled the vector to length 1. Its length is that of the way between the groups: leave it.
 #- z + c * vector
 #+ z + c * vector / vector.norm()
+
+# %% wrong: half of the way
+# hint: You added half of the vector. It leads from the mean code of the thin group to that of the thick one: take all of it.
+#- z + c * vector
+#+ z + 0.5 * c * vector
+
+# %% wrong: two halves of the images
+# hint: Your groups are the two halves of the images. They are the thinnest and the thickest ones alone, `count` images each.
+#- vector = z[order[-count:]].mean(0) - z[order[:count]].mean(0)
+#+ vector = z[order[len(x) // 2:]].mean(0) - z[order[:len(x) // 2]].mean(0)
+
+# %% wrong: a vector by least squares
+# hint: Your vector is fitted by least squares, one standard deviation of the thickness long. Here it is the difference of the mean codes of
+#   two groups.
+#- vector = z[order[-count:]].mean(0) - z[order[:count]].mean(0)
+#+ off = thickness - thickness.mean()
+#+     vector = off @ z / off.square().sum() * thickness.std()
+
+# %% wrong: the one with the other sign
+# hint: The movement when the vector is added is right. The other one is its negative: the way back, or the first number copied. Take the
+#   vector off the *unmoved* codes, decode and measure again.
+#- thinner = ((down - before).mean() / unit).item()
+#+ thinner = -thicker
+
+# %% wrong: each group moved to the other
+# hint: You moved the thin group up and the thick group down. Both movements are averages over all images in `x`.
+#- (up - before).mean()
+#+ (up - before)[order[:count]].mean()
+#- (down - before).mean()
+#+ (down - before)[order[-count:]].mean()
+
+# %% wrong: in variances
+# hint: You divided by the variance of the thickness. The unit is its standard deviation, in pixels like the movement.
+#- unit = thickness.std()
+#+ unit = thickness.var()
+
+# %% wrong: decoded images made black and white
+# hint: You made the decoded images black and white before measuring. The thickness of E[x|z] is measured with its greys.
+#- strokes.thickness(torch.sigmoid(model.decode(z + c * vector)))
+#+ strokes.thickness((torch.sigmoid(model.decode(z + c * vector)) > 0.5).float())

@@ -8,12 +8,12 @@
 # passage: What moved, what stayed, how real
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, distance 0.018
+# tolerance: 1e-4, asked_for ±0.12, distance ±0.041
 
 # %% statement
 r"""
 Four edits were asked to change the slant of 300 decoded validation digits, by −3 to 3 standard deviations. The figure shows them as the chapter does:
-how far the slant moved, in standard deviations; the share that a classifier reads as before; the distance to the nearest training image, where real
+how far the slant moved, in standard deviations, with its sign; the share that a classifier reads as before; the distance to the nearest training image, where real
 images have 1. The edits were:
 
 - `"code"`: the attribute vector, added to the code;
@@ -21,8 +21,9 @@ images have 1. The edits were:
 - `"random"`: a random direction of the code, as long as the attribute vector;
 - `"shear"`: no model; each row of the decoded image is pushed sideways, such that the image's slant changes by what is asked.
 
-Which is which? And how far from real do the images of edit **{{LETTER}}** look where its slant has *moved* by **{{MOVED}}** (in standard
-deviations)? Give that distance, to 0.04. Fill in `reading`.
+Which is which? And how far from real do the images of edit **{{LETTER}}** look where its slant has *moved* by **{{signed}}** standard deviations
+(the sign counts)? For `"asked_for"` give the change that was asked of it there, to 0.1 and with its sign; for `"distance"` the distance at this
+place, to 0.04. Fill in `reading`.
 """
 
 # %% draws
@@ -49,9 +50,12 @@ def draws(rng):
 
     (moves, shares, distances), steps = zip(*curve), list(range(-3, 4))
     strength = between(moved, moves, steps)
-    return {"MOVED": moved, "LETTER": at[edit], "steps": steps, "runs": {letter: named[letter] for letter in "ABCD"}, **at,
+    opposite = between(-moved, moves, steps)
+    return {"MOVED": moved, "signed": f"{moved:+g}".replace("-", "−"), "LETTER": at[edit], "steps": steps,
+            "runs": {letter: named[letter] for letter in "ABCD"}, **at,
             "distance": round(between(strength, steps, distances), 3), "too_near": round(between(moved, steps, distances), 3),
-            "share": round(between(strength, steps, shares), 3), "strength": round(strength, 3),
+            "share": round(between(strength, steps, shares), 3), "opposite": round(opposite, 2),
+            "distance_opposite": round(between(opposite, steps, distances), 3), "strength": round(strength, 2),
             "of_shear": round(between(moved, list(zip(*shear))[0], list(zip(*shear))[2]), 3)}
 
 # %% show
@@ -74,10 +78,11 @@ fig.tight_layout()
 plt.show()
 
 # %% starter
-reading = {"code": ..., "pixels": ..., "random": ..., "shear": ..., "distance": ...}
+reading = {"code": ..., "pixels": ..., "random": ..., "shear": ..., "asked_for": ..., "distance": ...}
 
 # %% solution
-reading = {"code": "{{code}}", "pixels": "{{pixels}}", "random": "{{random}}", "shear": "{{shear}}", "distance": {{distance}}}
+reading = {"code": "{{code}}", "pixels": "{{pixels}}", "random": "{{random}}", "shear": "{{shear}}",
+           "asked_for": {{strength}}, "distance": {{distance}}}
 
 # %% probe
 def probe(answer):
@@ -87,22 +92,32 @@ def probe(answer):
     seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
     if len(set(seen.values())) < 4:
         raise Problem("type", "Each letter belongs to one edit: a letter stands twice.")
-    if answer.get("distance", ...) is ...:
-        raise Problem("none", "The distance is still missing: the last entry of `reading`.")
-    return seen | {"distance": number(answer["distance"], "the distance")}
+    for name in ("asked_for", "distance"):
+        if answer.get(name, ...) is ...:
+            raise Problem("none", f"The entry {name!r} of `reading` is still missing.")
+    return seen | {name: number(answer[name], f"the entry {name!r}") for name in ("asked_for", "distance")}
 
 # %% laws
 def laws(seen):
+    yield seen["shear"] == "{{shear}}", "the shear moves the slant by what is asked, over the whole range", \
+        "For `shear` look at the upper panel: which line moves by as much as is asked?"
+    yield seen["random"] == "{{random}}", "the random direction hardly moves the slant", "For `random` look at the upper panel: which line stays near 0?"
+    yield seen["pixels"] == "{{pixels}}", "the vector of the pixels moves less than that of the code, and its pictures look less real", \
+        "For `pixels` compare the two lines that are left: a picture that is added moves less, and the distance rises from the first step on."
     yield seen["distance"] > 0, "a distance is positive"
+    yield abs(seen["asked_for"] - {{strength}}) <= 0.12, "at this strength the line of the edit has the height of the movement", \
+        "In the upper panel go along the height {{signed}} to the line of edit {{LETTER}}, then straight down: that is what was asked for. Mind the sign."
+    yield abs(seen["distance"] - {{distance}}) <= 0.041, "it is the distance of the edit at this strength", \
+        "Two steps: in the upper panel find where the line of edit {{LETTER}} has the height {{signed}}; in the lowest panel read the line of the same edit there."
 
 # %% right: in small letters, read a little high
 reading = {"code": "{{code}}".lower(), "pixels": " {{pixels}}", "random": "{{random}}", "shear": "{{shear}}".lower(),
-           "distance": {{distance}} + 0.03}
+           "asked_for": {{strength}} + 0.1, "distance": {{distance}} + 0.04}
 
 # %% right: read through the strength, a little low
-strength_read, distance_read = {{strength}}, {{distance}} - 0.025
+strength_read, distance_read = {{strength}} - 0.08, {{distance}} - 0.035
 reading = dict(shear="{{shear}}", random="{{random}}", pixels="{{pixels}}", code="{{code}}")
-reading["distance"] = distance_read
+reading["asked_for"], reading["distance"] = strength_read, distance_read
 
 # %% wrong: the pixel edit taken for the one of the code
 # hint: You have code and pixels the wrong way round. Adding a fixed picture leaves the strokes where they are and puts a shadow beside them: the
@@ -136,11 +151,12 @@ reading["distance"] = distance_read
 # %% wrong: read at what was asked for
 # hint: The letters are right. You read the distance where so much was *asked for*. First find, in the upper panel, the strength at which the slant has
 #   moved so far.
-#- "distance": {{distance}}
-#+ "distance": {{too_near}}
+#- "asked_for": {{strength}}, "distance": {{distance}}
+#+ "asked_for": {{MOVED}}, "distance": {{too_near}}
 
 # %% wrong: the distance of the shear
-# hint: The letters are right. This is the distance of the shear at that movement; asked for is another edit.
+# hint: The letters are right. This is the distance of another edit at that movement, such as the shear's: stay on the line of one edit, from the upper
+#   panel to the lowest.
 #- "distance": {{distance}}
 #+ "distance": {{of_shear}}
 
@@ -153,3 +169,32 @@ reading["distance"] = distance_read
 # hint: The letters are right. You gave a value of the middle panel, the share that is read as before. The distance stands in the lowest one.
 #- "distance": {{distance}}
 #+ "distance": {{share}}
+
+# %% wrong: moved the other way
+# hint: The letters are right, and the line is the right one. You read where the slant has moved by as much to the *other* side: mind the
+#   sign.
+#- "asked_for": {{strength}}, "distance": {{distance}}
+#+ "asked_for": {{opposite}}, "distance": {{distance_opposite}}
+
+# %% wrong: the place right, the distance at another
+# hint: The letters are right, and so is what was asked for. You read the distance where as much was *asked for* as the slant should move.
+#   Read it where you found the movement.
+#- "distance": {{distance}}
+#+ "distance": {{too_near}}
+
+# %% wrong: the distance less that of the unmoved
+# hint: The letters are right, and the distance is less by that of the unmoved images. Give it as the lowest panel shows it, where real
+#   images have 1.
+#- "distance": {{distance}}
+#+ "distance": {{distance}} - 0.96
+
+# %% wrong: the random direction taken for the pixel edit
+# hint: You have pixels and random the wrong way round. A random direction leaves the slant near 0, and its pictures near real; the picture
+#   that is added moves the slant, and looks less real from the first step on.
+reading = {"code": "{{code}}", "pixels": "{{random}}", "random": "{{pixels}}", "shear": "{{shear}}",
+           "asked_for": {{strength}}, "distance": {{distance}}}
+
+# %% wrong: the random direction taken for the shear
+# hint: You have random and shear the wrong way round. The shear moves the slant by what is asked; a random direction hardly moves it.
+reading = {"code": "{{code}}", "pixels": "{{pixels}}", "random": "{{shear}}", "shear": "{{random}}",
+           "asked_for": {{strength}}, "distance": {{distance}}}

@@ -68,8 +68,11 @@ def probe(answer, W, b, x, known, other):
 # %% laws
 def laws(seen, W, b, x, known, other):
     yield seen["means"].shape == (4, 9) and seen["spreads"].shape == (4, 9), "there is one mean and one spread for each pixel of each image"
-    yield (seen["means"] - x)[:, known].abs().max() < 1e-4, "known pixels stay as they are"
+    yield (seen["means"] - x)[:, known].abs().max() < 1e-4, "known pixels stay as they are", \
+        "A known pixel is given: its mean is what stands in `x`, and not what the model would draw."
     yield (seen["means"] - seen["means_with_other_hidden_pixels"]).abs().max() < 1e-3, "what stands at the hidden pixels changes nothing"
+    yield seen["spreads"][:, known].abs().max() < 1e-4, "a known pixel has the standard deviation 0", \
+        "A pixel that is known is known: given itself, it does not vary. Set the standard deviations of the known pixels to 0."
     yield (seen["spreads"][:, ~known] > SIGMA - 1e-4).all(), "no pixel is surer than its own noise"
     yield (seen["spreads_where_nothing_is_known"] - seen["spreads"]).min() > -1e-3, "what is known makes no pixel less sure"
     yield (seen["means_where_nothing_is_known"] - b).abs().max() < 1e-3, "where nothing is known, the mean is b"
@@ -202,3 +205,54 @@ def completed(W, b, x, known):
 # hint: You add standard deviations. Of independent parts the variances add up; the root comes last.
 #- variance = ((W @ covariance) * W).sum(1) + SIGMA**2
 #+ variance = (((W @ covariance) * W).sum(1).sqrt() + SIGMA) ** 2
+
+# %% wrong: sigma for its square in the spread
+# hint: The means are right. To the variance of W z you add the standard deviation of the noise: add SIGMA², then take the root.
+#- .sum(1) + SIGMA**2
+#+ .sum(1) + SIGMA
+
+# %% wrong: sigma for its square everywhere
+# hint: You use SIGMA where SIGMA² belongs, in the inference and in the spread. It is the standard deviation of the noise: both need its
+#   variance.
+#- seen / SIGMA**2
+#+ seen / SIGMA
+#- (off / SIGMA**2)
+#+ (off / SIGMA)
+#- .sum(1) + SIGMA**2
+#+ .sum(1) + SIGMA
+
+# %% wrong: known pixels with a spread
+# hint: Everything is right but the standard deviations of the known pixels. Given themselves, they do not vary: 0.
+#- torch.where(known, 0.0, variance.sqrt())
+#+ variance.sqrt()
+
+# %% wrong: hidden pixels observed at b
+# hint: You put b at the hidden pixels and infer z from all of them. That is an observation which says that z is near 0: leave the rows of
+#   the hidden pixels out.
+def completed(W, b, x, known):
+    covariance = torch.linalg.inv(W.T @ W / SIGMA**2 + torch.eye(W.shape[1]))
+    z = torch.where(known, x - b, 0.0) @ W @ covariance / SIGMA**2
+    variance = ((W @ covariance) * W).sum(1) + SIGMA**2
+    return torch.where(known, x, z @ W.T + b), torch.where(known, 0.0, variance.sqrt()).expand_as(x)
+
+# %% wrong: no division by the noise in the mean
+# hint: The standard deviations are right. The mean of z lacks a division by SIGMA²: the covariance is multiplied by W_oᵀ (x_o − b_o) /
+#   SIGMA².
+#- (off / SIGMA**2)
+#+ off
+
+# %% wrong: the mask turned over
+# hint: You took the hidden pixels for the known ones: `known` is True where a pixel is known. As it stands, the known pixels are replaced.
+def completed(W, b, x, known):
+    known = ~known
+    seen = W[known]
+    covariance = torch.linalg.inv(seen.T @ seen / SIGMA**2 + torch.eye(W.shape[1]))
+    z = (x[:, known] - b[known]) @ seen @ covariance / SIGMA**2
+    variance = ((W @ covariance) * W).sum(1) + SIGMA**2
+    return torch.where(known, x, z @ W.T + b), torch.where(known, 0.0, variance.sqrt()).expand_as(x)
+
+# %% wrong: the diagonal of the covariance
+# hint: You take the diagonal of the covariance of z alone. Given the known pixels, the parts of z are correlated: the variance of w · z is
+#   w C wᵀ, with all of C.
+#- ((W @ covariance) * W).sum(1) +
+#+ (W.square() @ covariance.diagonal()) +

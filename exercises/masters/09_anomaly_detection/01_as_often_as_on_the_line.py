@@ -124,3 +124,36 @@ def line_auroc(normal, anomalous, kind):
 #   would change with the unit of the score.
 #- ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
 #+ difference.double().mean(1)
+
+# %% wrong: the mean score of a kind
+# hint: You average the scores of a kind first and compare that one number. The probability is one of pairs: compare every anomaly with
+#   every normal image, then average the outcomes.
+def line_auroc(normal, anomalous, kind):
+    means = torch.stack([anomalous[kind == k].mean() for k in range(KINDS)])
+    wins = ((means[:, None] > normal).double() + 0.5 * (means[:, None] == normal)).mean(1)
+    return (torch.tensor(SHARES).double() * wins).sum()
+
+# %% wrong: the worst kind
+# hint: This is the AUROC of the kind that is told apart worst. On the line every kind comes with its share: average over the kinds with
+#   `SHARES` as weights.
+def line_auroc(normal, anomalous, kind):
+    difference = anomalous[:, None] - normal
+    wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
+    each = torch.stack([wins[kind == k].mean() for k in range(KINDS)])
+    return each.min()
+
+# %% wrong: the counts over the shares
+# hint: Your weights are upside down: a kind's share is divided by its count in the test set, not the other way round.
+def line_auroc(normal, anomalous, kind):
+    difference = anomalous[:, None] - normal
+    wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
+    each = torch.stack([wins[kind == k].mean() for k in range(KINDS)])
+    return (torch.bincount(kind).square() / torch.tensor(SHARES).double() * each).sum() / (torch.bincount(kind).square() / torch.tensor(SHARES).double()).sum()
+
+# %% wrong: kinds counted from one
+# hint: The shares are shifted by one kind: the kinds are numbered from 0, like the entries of `SHARES`.
+def line_auroc(normal, anomalous, kind):
+    difference = anomalous[:, None] - normal
+    wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
+    each = torch.stack([wins[kind == k].mean() for k in range(KINDS)])
+    return (torch.tensor(SHARES).double().roll(1) * each).sum()

@@ -8,7 +8,7 @@
 # passage: How well a score tells them apart
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, found 0.06
+# tolerance: 1e-4, found ±3.05
 # removes:
 
 # %% statement
@@ -33,12 +33,13 @@ def draws(rng):
     apart = rng.choice([54, 62])
     laws = {"good": ((150 + shift, 30), (150 + shift + apart, 30)), "cured": ((190, 22), (80 + shift, 16)),
             "spoilt": ((160, 52), (160 - shift, 9)), "silent": ((150, 30 + shift), (150, 30 + shift))}
-    rate = rng.choice([5, 10, 20])
+    rate = rng.choice([5, 10, 20] if apart == 62 else [5, 10])  # what is found stays away from 100 - rate
     from statistics import NormalDist
     threshold = NormalDist(*laws["good"][0]).inv_cdf(1 - rate / 100)
     missed = 100 * NormalDist(*laws["good"][1]).cdf(threshold)
     return {"rate": rate, "below": laws["good"], "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
-            "found": round(100 - missed, 1), "missed": round(missed, 1), "threshold": round(threshold, 1), **at}
+            "found": round(100 - missed, 1), "rest": 100 - rate,
+            "turned": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(NormalDist(*laws["good"][0]).inv_cdf(rate / 100)), 1), "missed": round(missed, 1), "threshold": round(threshold, 1), **at}
 
 # %% show
 from statistics import NormalDist
@@ -84,12 +85,20 @@ def probe(answer):
         raise Problem("none", "The share of found anomalies is still missing: the last entry of `reading`.")
     found = number(answer["found"], "the share that is found")
     if 0 < abs(found) <= 1:
-        raise Problem("type", "For the share that is found we expect percent: 40 for two fifths.")
+        raise Problem("type", "The share of the anomalies that is found is above 1 %. Give it in percent: 40 for two fifths.")
     return seen | {"found": found}
 
 # %% laws
 def laws(seen):
+    yield seen["good"] == "{{good}}", "the orange histogram of the good score stands to the right of the blue one", \
+        "Look at each panel alone: an AUROC near 1 needs orange on the right of blue, near 0 orange on its left, near one half both around one place."
+    yield seen["cured"] == "{{cured}}", "the orange histogram of the cured score lies far from the blue mean, on the left of it", \
+        "Measure distances from the mean of the blue histogram: where orange lies far to its left, the distance cures the score."
+    yield seen["spoilt"] == "{{spoilt}}", "the orange histogram of the spoilt score is narrow and stands on the blue mean", \
+        "Measure distances from the mean of the blue histogram: where orange is narrow and stands on it, the distance puts the anomalies below."
     yield 0 <= seen["found"] <= 100, "a share lies between 0 and 100 %"
+    yield abs(seen["found"] - {{found}}) <= 3.05, "it is the height of the orange curve where the blue one has the height of the rate", \
+        "Two steps in the lowest panel: go along the height {{rate}} % to the *blue* curve; from there straight up to the *orange* curve, and read its height."
 
 # %% right: in small letters, read a little low
 reading = {"good": "{{good}}".lower(), "cured": " {{cured}}", "spoilt": "{{spoilt}}", "silent": "{{silent}} ", "found": {{found}} - 2}
@@ -135,3 +144,25 @@ reading = {"good": "{{silent}}", "cured": "{{cured}}", "spoilt": "{{spoilt}}", "
 #   read the orange one there.
 #- {{found}}
 #+ {{rate}}
+
+# %% wrong: the good and the spoilt
+# hint: You have the good and the spoilt score the wrong way round. The good one has orange to the right of blue; in the spoilt one orange
+#   is narrow and stands on the blue mean, so that its AUROC is about one half.
+reading = {"good": "{{spoilt}}", "cured": "{{cured}}", "spoilt": "{{good}}", "silent": "{{silent}}", "found": {{found}}}
+
+# %% wrong: the cured and the silent
+# hint: You have the cured and the silent score the wrong way round. In the cured one orange lies far to the left of blue, so that the
+#   distance from the blue mean helps; in the silent one both histograms are the same.
+reading = {"good": "{{good}}", "cured": "{{silent}}", "spoilt": "{{spoilt}}", "silent": "{{cured}}", "found": {{found}}}
+
+# %% wrong: all but the rate
+# hint: The letters are right. For the share you gave 100 less the rate. What is found depends on the orange curve: read it at the threshold
+#   where the blue one has the height of the rate.
+#- {{found}}
+#+ {{rest}}
+
+# %% wrong: the threshold at the other end
+# hint: The letters are right. You read at the threshold that lets all normal images but the allowed ones raise an alarm. Only the rate may:
+#   the blue curve is low there.
+#- {{found}}
+#+ {{turned}}

@@ -62,7 +62,7 @@ def laws(seen, x, mu, logvar, W, b):
     yield (seen["value"] - seen["value_asked_again"]).abs().max() < 1e-4, "asked again, it says the same", \
         "You draw z. Asked for is the exact average: write the square out and average each part."
     yield (seen["value"] >= seen["value_of_a_sure_q"] - 1e-3).all(), "a wider q never lowers the score", \
-        "The pixels move with z: the spread of q adds to the squares, whatever its sign."
+        "One draw of z may lower the score; its average over q is never lowered. Write E‖x − W z − b‖² out: which part does the spread of q add?"
     z = mu + (0.5 * logvar).exp() * torch.randn(4000, *mu.shape)
     draws = -torch.distributions.Normal(z @ W.T + b, NOISE).log_prob(x).sum(-1).double()
     error = draws.std(0) / 4000**0.5
@@ -168,3 +168,31 @@ def average_nll(x, mu, logvar, W, b):
 def average_nll(x, mu, logvar, W, b):
     variance = NOISE**2 + logvar.exp() @ W.T.square()
     return 0.5 * ((x - mu @ W.T - b).square() / variance + (2 * math.pi * variance).log()).sum(-1)
+
+# %% wrong: standard deviations added up in a pixel
+# hint: You add up w σ over z and square the sum. The parts of z are independent: their variances w²σ² add up in each pixel.
+#- logvar.exp() @ W.square().sum(0)
+#+ ((0.5 * logvar).exp() @ W.T).square().sum(1)
+
+# %% wrong: sigma for its square, in both parts
+# hint: `NOISE` stands where its square belongs, in the exponent and in the constant: it is the standard deviation of a pixel.
+#- (2 * NOISE**2)
+#+ (2 * NOISE)
+#- math.log(NOISE * math.sqrt(2 * math.pi))
+#+ 0.5 * math.log(2 * math.pi * NOISE)
+
+# %% wrong: the offset is forgotten
+# hint: b is missing: the decoder's mean is W z + b.
+#-  - b)
+#+ )
+
+# %% wrong: the blur in other units
+# hint: The error is divided by 2σ², and what the spread of q adds is not. Both are squares of pixels: both are divided.
+#- (error + blur) / (2 * NOISE**2)
+#+ error / (2 * NOISE**2) + blur
+
+# %% wrong: half of the variance of q
+# hint: You halve the variance of q, beside the one half of the Gaussian's exponent. exp(`logvar`) is the variance, and it adds to the
+#   squares as it is.
+#- logvar.exp() @
+#+ 0.5 * logvar.exp() @

@@ -8,7 +8,7 @@
 # passage: When the likelihood points the wrong way
 # answer: grey_or_black
 # repeats: 1
-# tolerance: 2e-3
+# tolerance: ±0.0008
 # removes: vae_lib.anomaly.auroc, vae_lib.anomaly._auroc
 
 # %% statement
@@ -18,10 +18,11 @@ with these levels as probabilities. The `"normal"` ones are grey in the middle; 
 model of normal images knows one thing only: pixel $i$ is white with the probability `model[i]`.
 
 *Predict* first: is the AUROC of the score $-\log p(x)$ of the bits `"below"` or `"above"` 0.5? The odd images count as the anomalies. Put that for
-`"predicted"`; a wrong prediction costs nothing. Then measure three AUROCs:
+`"predicted"`; a wrong prediction costs nothing. Then measure three AUROCs, to three digits:
 
 - `"plain"`: of $-\log p(x)$ of the bits, under the model;
-- `"less the floor"`: of the same, less the floor of the grey image (chapter: what the draw costs someone who knows the grey levels);
+- `"less the floor"`: of the same, less the floor of the grey image (chapter: what the draw costs *on average* someone who knows the grey levels,
+  $\sum_i H(p_i)$);
 - `"squares"`: of the sum of $(x_i - \text{model}_i)^2$ over the *grey* image.
 
 Think about the third before you see it: does another likelihood help where the model knows so little? (You may use the AUROC of your first
@@ -75,7 +76,21 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield all(0 <= value <= 1 for value in seen.values()), "an AUROC is a probability: it lies between 0 and 1"
+    yield all(0 <= value <= 1 for value in seen.values()), "an AUROC is a probability: it lies between 0 and 1", \
+        "Give the three as numbers between 0 and 1, and not in per cent."
+    own = {name: torch.distributions.Bernoulli(grey).entropy().sum(1) for name, grey in given_images.items()}
+    nll = {name: -torch.distributions.Bernoulli(model).log_prob(bits).sum(1) for name, bits in given_bits.items()}
+    scores = {
+        "plain": (nll, "it is the AUROC of −log p(x) of the bits",
+                  "For one image of bits: add up −x log m − (1 − x) log(1 − m) over all 64 pixels, with m from `model`."),
+        "less_the_floor": ({name: nll[name] - own[name] for name in nll}, "it is the AUROC of −log p(x) less the entropies",
+                           "For one image: take off −p log p − (1 − p) log(1 − p), added up over its 64 grey levels p, in natural logarithms."),
+        "squares": ({name: (grey - model).square().sum(1) for name, grey in given_images.items()}, "it is the AUROC of the squares",
+                    "For one grey image: add up (x − m)² over all 64 pixels, with m from `model`, and take this sum as the score as it is.")}
+    for part, (score, sentence, hint) in scores.items():
+        difference = score["odd"][:, None] - score["normal"]
+        area = ((difference > 0).double() + 0.5 * (difference == 0)).mean().item()
+        yield abs(seen[part] - area) < 9e-4, f"{part.replace('_', ' ')}: {sentence}", hint
 
 # %% right: from torch.distributions and scikit-learn
 import torch.distributions as td
@@ -130,8 +145,8 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 #+ -floors[name]
 
 # %% wrong: the floor of the model
-# hint: Your floor is the entropy of the model, the same number for every image, so it changes no ranking. The floor is the entropy of the grey
-#   image at hand.
+# hint: Your floor is the same number for every image, so it changes no ranking. Such is the entropy of the model; such is that of the bits, which
+#   is 0. The floor is the entropy of the grey image at hand.
 #- cost(grey, grey)
 #+ cost(model, model[None])
 
@@ -154,3 +169,30 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 # hint: In your floor only the white outcome counts. The coin of a pixel costs −p log p − (1 − p) log(1 − p) on average.
 #- cost(grey, grey)
 #+ -(grey * torch.log(grey)).sum(1)
+
+# %% wrong: what the drawn bits cost
+# hint: For the floor you took what these very bits cost someone who knows the grey levels. The floor is the average of that over draws: the
+#   entropy of each pixel, summed.
+#- nats[name] - floors[name]
+#+ nats[name] - cost(given_bits[name], given_images[name])
+
+# %% wrong: the floor itself as a score
+# hint: For the second AUROC you took the floor alone: it says how grey an image is, and nothing of the model. Asked for is −log p(x) less
+#   the floor.
+#- nats[name] - floors[name]
+#+ floors[name]
+
+# %% wrong: the distance from the mean of the squares
+# hint: For the third AUROC you took the distance of the squares from their mean: that is typicality. Asked for are the squares as they are.
+#- "squares": area(squares)
+#+ "squares": area({name: (value - squares["normal"].mean()).abs() for name, value in squares.items()})
+
+# %% wrong: the third turned over
+# hint: The first two AUROCs are right. The third is turned over: the larger the squares, the odder the image, and so it counts as it is.
+#- "squares": area(squares)
+#+ "squares": 1 - area(squares)
+
+# %% wrong: dark pixels are free in the first two alone
+# hint: In −log p(x) the dark pixels cost nothing: the case x = 0 is missing. In the floor you have it.
+#- cost(bits, model) for name
+#+ -(bits * torch.log(model)).sum(1) for name

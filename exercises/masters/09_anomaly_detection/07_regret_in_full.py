@@ -164,3 +164,76 @@ def regret(x, mu, logvar, w):
 # hint: The −1 is missing: without it the best q has a regret of one half.
 #- - 1 - ratio.log()
 #+ - ratio.log()
+
+# %% wrong: only the spread is fitted
+# hint: Only the variance of q is fitted: the best q keeps the encoder's mean. It may be any Gaussian, so that a wrong mean costs nats too.
+#- 0.5 * (ratio + shift * precision - 1 - ratio.log())
+#+ 0.5 * (ratio - 1 - ratio.log())
+
+# %% wrong: the variance of the best q squared
+# hint: You took the variance of the best q for its standard deviation, and squared it once more. One over the precision is its variance.
+#- ratio = logvar.exp() * precision
+#+ ratio = logvar.exp() * precision.square()
+#- shift * precision
+#+ shift * precision.square()
+
+# %% wrong: the best mean without the prior
+# hint: The best mean is the z that fits the image best. The prior pulls it towards 0: divide by the whole precision, with its 1.
+#- (x @ w) / S**2 / precision
+#+ (x @ w) / w.square().sum()
+
+# %% wrong: no noise in the best mean
+# hint: The best mean lacks a division by s²: log p(x|z) is measured against the variance of a pixel, in the mean as well as in the
+#   precision.
+#- (x @ w) / S**2 / precision
+#+ (x @ w) / precision
+
+# %% wrong: the average over the images
+# hint: You average over the images. Each image has a regret of its own.
+#- return 0.5 * (ratio + shift * precision - 1 - ratio.log())
+#+ return (0.5 * (ratio + shift * precision - 1 - ratio.log())).mean().expand(len(x))
+
+# %% wrong: no logarithm
+# hint: The logarithm of the two variances' ratio is missing: without it a q without any spread would lose nothing but one half.
+#- - 1 - ratio.log()
+#+ - 1
+
+# %% wrong: the reconstruction alone
+# hint: You compare only the reconstructions, −E_q[log p(x|z)]. The ELBO has the rate as well, and the best q pays another one than the
+#   encoder's.
+def regret(x, mu, logvar, w):
+    def gain(m, v):
+        return -((x - m[:, None] * w).square().sum(1) + v * w.square().sum()) / (2 * S**2)
+    precision = 1 + w.square().sum() / S**2
+    return gain((x @ w) / S**2 / precision, 1 / precision) - gain(mu, logvar.exp())
+
+# %% wrong: the error that is left
+# hint: This is what the best mean leaves of the image as an error. That is no difference of two ELBOs: both lose nats for it, and in the
+#   difference it cancels.
+def regret(x, mu, logvar, w):
+    best_mu = x @ w / (S**2 + w.square().sum())
+    return (x - best_mu[:, None] * w).square().sum(1) / (2 * S**2)
+
+# %% wrong: the ELBO of the encoder
+# hint: This is the negative ELBO with the encoder's q. The regret is how far it lies below the best one, which for this model is log p(x).
+def regret(x, mu, logvar, w):
+    squares = (x - mu[:, None] * w).square().sum(1) + logvar.exp() * w.square().sum()
+    log_2pi = torch.log(torch.tensor(2 * torch.pi * S**2))
+    return squares / (2 * S**2) + 0.5 * len(w) * log_2pi + 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+
+# %% wrong: the length of w
+# hint: In the precision stands the length of w. It is its square that counts: the sum of the squares of w.
+#- precision = 1 + w.square().sum()
+#+ precision = 1 + w.norm()
+
+# %% wrong: w of length 1
+# hint: In the best mean w is scaled to length 1. In w·x / s² it stands as it is: a longer w says more about z.
+#- (x @ w) / S**2 / precision
+#+ (x @ w) / w.norm() / S**2 / precision
+
+# %% wrong: the noise of the prior
+# hint: Your best q has the variance s² / (1 + w·w). The 1 of the prior and w·w / s² add up to the precision: with a common denominator it
+#   is s² / (s² + w·w).
+def regret(x, mu, logvar, w):
+    best_mu, variance = x @ w / (1 + w.square().sum()), S**2 / (1 + w.square().sum())
+    return 0.5 * ((logvar.exp() + (mu - best_mu).square()) / variance - 1 - logvar + variance.log())

@@ -142,3 +142,61 @@ def overlap(points, means, sigmas, weights):
 #   there.
 #- torch.minimum(shares, weights).sum()
 #+ 1 - 0.5 * (shares - weights).abs().sum()
+
+# %% wrong: plain distances throughout
+# hint: You measure plain distances, for the nearest mode and for the radius. Both are in each mode's own standard deviation: divide by σ_c.
+#-  / sigmas
+#+
+
+# %% wrong: shares of the good draws, of which there may be none
+# hint: Your shares are of the good draws, and where no draw is good you divide by 0. Fog is free this way: divide by the number of all
+#   draws.
+#- / len(points)
+#+ / good.sum()
+
+# %% wrong: the share of the modes kept
+# hint: This is the share of the modes that got a draw. An overlap asks how many draws each mode got, against its weight: min(share,
+#   weight), summed.
+#- torch.minimum(shares, weights).sum()
+#+ (shares > 0).double().mean()
+
+# %% wrong: three standard deviations
+# hint: A draw is good within 3 standard deviations in your count, as in the chapter. Here the radius is `RADIUS`.
+#- least <= RADIUS
+#+ least <= 3
+
+# %% wrong: a squared distance against the radius
+# hint: You hold a squared distance against the radius. Take its root, or square the radius.
+#- least, mode = away.min(1)
+#+ least, mode = away.square().min(1)
+
+# %% wrong: the densest mode
+# hint: A draw goes to the mode with the largest density in your count, weights and all. Asked for is the nearest mode, in that mode's
+#   standard deviations.
+#- least, mode = away.min(1)
+#+ mode = (weights.log() - 2 * sigmas.log() - 0.5 * away.square()).argmax(1)
+#+     least = away.gather(1, mode[:, None])[:, 0]
+
+# %% wrong: one less all differences
+# hint: You take one minus the sum of the absolute differences: the half is missing, and so are the draws in no mode. The overlap is the sum
+#   of the smaller ones.
+#- torch.minimum(shares, weights).sum()
+#+ 1 - (shares - weights).abs().sum()
+
+# %% wrong: the nearest draw of each mode
+# hint: You look for the draw that is nearest to each mode: the minimum goes over the draws. It goes over the modes, for each draw.
+def overlap(points, means, sigmas, weights):
+    away = torch.cdist(points, means) / sigmas
+    shares = (away.amin(0) <= RADIUS) / len(points)
+    return torch.minimum(shares, weights).sum()
+
+# %% wrong: the larger of both coordinates
+# hint: Your distance is the larger of the differences in both coordinates: good draws then fill a square. ‖x − m‖ is the root of the sum of
+#   squares.
+#- torch.cdist(points, means)
+#+ torch.cdist(points, means, p=float("inf"))
+
+# %% wrong: the sum of both coordinates
+# hint: Your distance is the sum of the differences in both coordinates. ‖x − m‖ is the root of the sum of squares.
+#- torch.cdist(points, means)
+#+ torch.cdist(points, means, p=1.0)

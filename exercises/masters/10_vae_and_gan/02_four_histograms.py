@@ -8,7 +8,7 @@
 # passage: A fair match
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, overlap 0.05
+# tolerance: 1e-4, overlap ±3.05
 # removes: vae_lib.modes.count, vae_lib.modes.overlap
 
 # %% statement
@@ -33,12 +33,15 @@ def draws(rng):
               "collapsed": [76 + rng.integer(0, 5) if c == one else 19 if c == other else 0 for c in range(8)],
               "lost": [22 + rng.integer(0, 2) if c in half else 0 for c in range(8)],
               "best": [8 + rng.integer(0, 5) for c in range(8)]}
-    below = rng.sample([rng.choice([24, 26]), 20, rng.choice([7, 8]), 4, 2, 2, 0, 0], 8)
+    # the overlap is 42: whatever else one may read off, such as the white bar, is at least 4 away from it
+    below = rng.sample([rng.choice([25, 26]), 20, *rng.choice([(9, 4), (8, 5)]), 2, 2, 0, 0], 8)
     return {"panels": {letter: shares[name] for letter in "ABCD" for name in at if at[name] == letter}, "below": below,
             "overlap": sum(min(share, 12.5) for share in below), "good": sum(below),
             "kept": 100 * sum(share > 0 for share in below) / 8,
             "renormed": round(sum(min(100 * share / sum(below), 12.5) for share in below), 1),
-            "excess": sum(max(share - 12.5, 0) for share in below), **at}
+            "excess": sum(max(share - 12.5, 0) for share in below), "larger": sum(max(share, 12.5) for share in below),
+            "white": 100 - sum(below), "count": sum(share > 0 for share in below),
+            "missing": 100 - sum(min(share, 12.5) for share in below), "over": 12.5 * sum(share > 12.5 for share in below), **at}
 
 # %% show
 import matplotlib.pyplot as plt
@@ -76,12 +79,21 @@ def probe(answer):
         raise Problem("none", "The overlap of model E is still missing: the last entry of `reading`.")
     overlap = number(answer["overlap"], "the overlap")
     if 0 < abs(overlap) <= 1:
-        raise Problem("type", "For the overlap we expect percent: 40 for two fifths.")
+        raise Problem("type", "The overlap of model E is above 1 %. Give it in percent: 40 for two fifths.")
     return seen | {"overlap": overlap}
 
 # %% laws
 def laws(seen):
+    yield seen["fog"] == "{{fog}}", "the fog has a bar at every mode, and nearly all of its draws are in none", \
+        "For `fog` look for eight bars that are all low, and a high white one."
+    yield seen["collapsed"] == "{{collapsed}}", "the collapsed model has bars at two modes at most", "For `collapsed` count the bars: two at most, and high ones."
+    yield seen["lost"] == "{{lost}}", "the model that lost half of the modes has four bars of about the same height", \
+        "For `lost` count the bars: four of about the same height, above the dashed line."
+    yield seen["best"] == "{{best}}", "the best model has eight bars near the dashed line", \
+        "For `best` cut every bar at the dashed line and add up what is left: eight bars near the line give the most."
     yield 0 <= seen["overlap"] <= 100, "an overlap lies between 0 and 100 %"
+    yield abs(seen["overlap"] - {{overlap}}) <= 3.05, "it is the sum of the eight bars, each cut at the dashed line", \
+        "Mode by mode in panel E: a bar above the dashed line gives 12.5, a lower one its own height, the white bar nothing. Add up the eight."
 
 # %% right: in small letters, read a little high
 reading = {"fog": "{{fog}}".lower(), "collapsed": " {{collapsed}}", "lost": "{{lost}}", "best": "{{best}} ", "overlap": {{overlap}} + 2}
@@ -130,3 +142,41 @@ reading = dict(overlap={{good}} - {{excess}} - 1.5, best="{{best}}", lost="{{los
 # hint: The letters are right. For model E you gave what stands above the dashed line: that is what it draws too often.
 #- {{overlap}}
 #+ {{excess}}
+
+# %% wrong: fog and half of the modes
+# hint: You have the fog and the model that lost half of the modes the wrong way round. Fog has a low bar at every mode and a high white
+#   one; the other has four high bars.
+reading = {"fog": "{{lost}}", "collapsed": "{{collapsed}}", "lost": "{{fog}}", "best": "{{best}}", "overlap": {{overlap}}}
+
+# %% wrong: collapse taken for the best
+# hint: You called the collapsed model the best: its white bar is the lowest. Cut each bar at the dashed line first: two modes give 25 % at
+#   most.
+reading = {"fog": "{{fog}}", "collapsed": "{{best}}", "lost": "{{lost}}", "best": "{{collapsed}}", "overlap": {{overlap}}}
+
+# %% wrong: the white bar
+# hint: The letters are right. For model E you gave the white bar: the draws in no mode. The overlap is what the eight bars give, each up to
+#   the dashed line.
+#- {{overlap}}
+#+ {{white}}
+
+# %% wrong: what is missing
+# hint: The letters are right. For model E you gave what the overlap lacks of 100. Asked for is the overlap itself.
+#- {{overlap}}
+#+ {{missing}}
+
+# %% wrong: only the modes over the line
+# hint: The letters are right. For model E you gave only the modes whose bar reaches the dashed line. The lower bars count too, with their
+#   own height.
+#- {{overlap}}
+#+ {{over}}
+
+# %% wrong: a count of modes
+# hint: The letters are right. For model E you gave the number of modes that got draws. The overlap is a sum of heights, in percent.
+#- {{overlap}}
+#+ {{count}}
+
+# %% wrong: the larger of bar and line
+# hint: The letters are right. For model E you gave the larger of bar and line, summed. The overlap is what both have in common: the
+#   smaller.
+#- {{overlap}}
+#+ {{larger}}

@@ -25,7 +25,9 @@ with logarithms.
 
 # %% draws
 def draws(rng):
-    return {"REAL": rng.choice([0.2, 0.25, 0.3, 0.7, 0.75]), "LABEL": rng.choice([0.7, 0.8, 0.85, 0.9])}
+    real, labels = rng.choice([0.2, 0.25, 0.3, 0.7, 0.75]), (0.7, 0.8, 0.85, 0.9)
+    # where the label is the share of a kind, different mistakes give the same number
+    return {"REAL": real, "LABEL": rng.choice([one for one in labels if one not in (real, round(1 - real, 2))])}
 
 # %% given
 import math
@@ -136,3 +138,33 @@ def best_logit(log_p, log_q):
 # hint: You multiplied the logit of the plain D by the label. It is the probability that the label scales; a logit that is multiplied has no upper end.
 def best_logit(log_p, log_q):
     return LABEL * (math.log(REAL) - math.log(1 - REAL) + log_p - log_q)
+
+# %% wrong: label and its rest exchanged
+# hint: You have the label and its rest the wrong way round: a real point counts s for log D and 1 − s for log(1 − D).
+#- called_real = math.log(LABEL) + real
+#+ called_real = math.log(1 - LABEL) + real
+#- torch.logaddexp(math.log(1 - LABEL) + real
+#+ torch.logaddexp(math.log(LABEL) + real
+
+# %% wrong: the logit of the label added
+# hint: You add the logit of the label to that of the plain game. Then nothing bounds it: set the slope of the loss to zero at one x and
+#   solve for D.
+def best_logit(log_p, log_q):
+    return math.log(LABEL / (1 - LABEL)) + math.log(REAL) + log_p - math.log(1 - REAL) - log_q
+
+# %% wrong: cut off at the logit of the label
+# hint: You cut the logit of the plain game off at that of the label. The bound is right; on the way to it D* = s · REAL p / (REAL p + (1 −
+#   REAL) q), and bends earlier.
+def best_logit(log_p, log_q):
+    return (math.log(REAL) + log_p - math.log(1 - REAL) - log_q).clamp(max=math.log(LABEL / (1 - LABEL)))
+
+# %% wrong: a share is missing
+# hint: The share of real points stands in the first term only. The part of a real point that counts as fake, 1 − s, has the same share in
+#   front.
+#- torch.logaddexp(math.log(1 - LABEL) + real + log_p
+#+ torch.logaddexp(math.log(1 - LABEL) + log_p
+
+# %% wrong: the rest of the label over everything
+# hint: You divide by 1 − s as a whole. In 1 − D* it belongs to the real points alone: (1 − s) · REAL p + (1 − REAL) q.
+#- torch.logaddexp(math.log(1 - LABEL) + real + log_p, fake + log_q)
+#+ math.log(1 - LABEL) + torch.logaddexp(real + log_p, fake + log_q)

@@ -7,7 +7,7 @@
 # difficulty: 2
 # passage: What the best discriminator knows
 # answer: losses
-# tolerance: 1e-4
+# tolerance: ±0.003
 # repeats: 1
 # removes:
 
@@ -19,7 +19,7 @@ The data lie in {{MODES}} equal modes that do not touch. Take two generators, an
 - `"fog"`: {{percent}} % of its draws are distributed exactly as the data; the others lie where no data are.
 
 *Predict* which of the two discriminators has the smaller loss, the one of `"collapse"`, of `"fog"`, or `"neither"`: a wrong prediction costs nothing. Then
-*compute* both losses in nats, as the chapter's loss of $D$, from two cases: where $p$ and $q$ are both above zero, and where only one is.
+*compute* both losses in nats, to three digits after the point, as the chapter's loss of $D$, from two cases: where $p$ and $q$ are both above zero, and where only one is.
 
 Last, let $D$ see packs of {{PACK}} points, all real or all drawn, each point drawn by itself ({numref}`ex-gan-pack`). Compute the loss of the best one for the first
 generator: `"packs"`.
@@ -27,9 +27,9 @@ generator: `"packs"`.
 
 # %% draws
 def draws(rng):
-    modes = rng.choice([20, 25, 30])
-    kept = rng.choice([7, 9, 11, 13])
-    share = rng.choice([0.52, 0.62, 0.68])
+    # pairs for which different mistakes, and the right answer, give different numbers
+    modes, kept = rng.choice([(20, 6), (25, 7), (25, 9), (30, 7), (30, 9), (30, 8)])
+    share = rng.choice([0.65, 0.7, 0.8])
     return {"MODES": modes, "KEPT": kept, "GOOD": share, "percent": round(100 * share), "PACK": rng.choice([2, 3])}
 
 # %% given
@@ -161,3 +161,93 @@ losses = {"predicted": "neither", "collapse": best_loss(covered, 1.0), "fog": be
 # hint: These are bits. Asked for are nats: use the natural logarithm.
 #- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
 #+ return -p_shared * math.log2(D) - q_shared * math.log2(1 - D)
+
+# %% wrong: collapse and fog exchanged
+# hint: The losses of collapse and fog are in each other's place. A collapse: all draws lie where data are, but only a part of the data
+#   where draws are.
+#- "collapse": best_loss(covered, 1.0)
+#+ "collapse": best_loss(1.0, GOOD)
+#- "fog": best_loss(1.0, GOOD)
+#+ "fog": best_loss(covered, 1.0)
+
+# %% wrong: a power of the loss
+# hint: For the packs you raised the loss of one point to a power. It is probabilities that are multiplied: that of a real pack to lie in
+#   kept modes alone. Then work the loss out anew.
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": best_loss(covered, 1.0) ** PACK
+
+# %% wrong: a part of the loss
+# hint: For the packs you divided the loss of one point. A pack gets one answer: ask how probable it is that all of its points lie in kept
+#   modes, and work the loss out anew.
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": best_loss(covered, 1.0) / PACK
+
+# %% wrong: packs without replacement
+# hint: For the packs you draw modes without putting them back. Each point is drawn by itself: two may come from one mode.
+#- covered**PACK
+#+ math.comb(KEPT, PACK) / math.comb(MODES, PACK)
+
+# %% wrong: the draws as thin as the data
+# hint: For collapse and packs you let q be as dense as p in the kept modes. All draws lie there: q is higher than p, and the part of a draw
+#   weighs 1.
+#- "collapse": best_loss(covered, 1.0)
+#+ "collapse": 2 * covered * math.log(2)
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": 2 * covered**PACK * math.log(2)
+
+# %% wrong: one half in the kept modes
+# hint: For collapse and packs you let D say one half in the kept modes. The draws are denser there than the data: D = p / (p + q) is below
+#   one half.
+#- "collapse": best_loss(covered, 1.0)
+#+ "collapse": (1 + covered) * math.log(2)
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": (1 + covered**PACK) * math.log(2)
+
+# %% wrong: one half in the fog
+# hint: The loss of the fog takes D as one half where data are. Only a part of the draws is there, so the data are denser: D = p / (p + q)
+#   is above one half.
+#- "fog": best_loss(1.0, GOOD)
+#+ "fog": (1 + GOOD) * math.log(2)
+
+# %% wrong: the data's share for both
+# hint: Both averages have the weight of the data's share. The second goes over the draws: its weight is the share of *draws* where both
+#   densities are above zero.
+#- - q_shared * math.log(1 - D)
+#+ - p_shared * math.log(1 - D)
+
+# %% wrong: stray draws pay as well
+# hint: In the loss of the fog the stray draws pay log 2. Where no data are, D is sure of them: they pay nothing.
+#- "fog": best_loss(1.0, GOOD)
+#+ "fog": best_loss(1.0, GOOD) + (1 - GOOD) * math.log(2)
+
+# %% wrong: two log two for all
+# hint: You gave 2 log 2, the loss of a D that only guesses. The best one knows more: it is sure where only one density is above zero, and
+#   elsewhere says p / (p + q).
+losses = {"predicted": "neither", "collapse": 2 * math.log(2), "fog": 2 * math.log(2), "packs": 2 * math.log(2)}
+
+# %% wrong: how far below guessing
+# hint: You gave how far the losses lie below 2 log 2, which is twice the Jensen–Shannon divergence. Asked for are the losses.
+#- return -p_shared * math.log(D) - q_shared * math.log(1 - D)
+#+ return 2 * math.log(2) + p_shared * math.log(D) + q_shared * math.log(1 - D)
+
+# %% wrong: a pack with the weight of a point
+# hint: For the packs D is right, and the weight is that of single points. All points of a real pack must lie in kept modes: its share has
+#   the power too.
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": math.log(1 + covered**PACK) + covered * math.log(1 + covered**-PACK)
+
+# %% wrong: a multiple of the ratio
+# hint: For the packs you multiplied the ratio of the densities by the number of points. Densities of independent points are multiplied with
+#   each other: the ratio gets a power.
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": math.log(1 + covered / PACK) + covered**PACK * math.log(1 + PACK / covered)
+
+# %% wrong: the packs of the fog
+# hint: You worked out the packs of the fog. Asked for are those of the first generator, the collapse.
+#- "packs": best_loss(covered**PACK, 1.0)
+#+ "packs": best_loss(1.0, GOOD**PACK)
+
+# %% wrong: the fog's draws weigh one
+# hint: In the loss of the fog the draws weigh 1. Only the good ones lie where data are; D is sure of the others, and they pay nothing.
+#- "fog": best_loss(1.0, GOOD)
+#+ "fog": math.log(1 + GOOD) + math.log(1 + 1 / GOOD)

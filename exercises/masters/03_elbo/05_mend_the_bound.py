@@ -53,9 +53,15 @@ def probe(answer, x, eps, log_sigma, seed):
     free = log_sigma.clone().requires_grad_()
     value = answer(encoder, second, x, eps, free)
     found = gradients(value, first.weight, second.weight, free)
-    zero = torch.zeros_like(eps)
-    return {"elbo": value, "elbo_where_q_is_the_prior": answer(lambda x: (zero, zero), second, x, eps, log_sigma),
-            "elbo_of_a_decoder_that_ignores_z": answer(encoder, lambda z: 0 * z.sum(1, keepdim=True) + 0.5, x, eps, log_sigma), "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "gradient_in_log_sigma": found[2]}
+
+    def none(x):
+        return 0 * x[..., :3], 0 * x[..., :3]
+
+    def blind(z):
+        return (0 * z.sum(-1, keepdim=True) + 0.5).expand(*z.shape[:-1], 8)
+
+    return {"elbo": value, "elbo_where_q_is_the_prior": answer(none, second, x, eps, log_sigma),
+            "elbo_of_a_decoder_that_ignores_z": answer(encoder, blind, x, eps, log_sigma), "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "gradient_in_log_sigma": found[2]}
 
 # %% laws
 def laws(seen, x, eps, log_sigma, seed):
@@ -95,6 +101,17 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
     d = x.shape[1]
     log_px_z = -squared / (2 * torch.exp(2 * log_sigma.double())) - d * log_sigma - d / 2 * math.log(2 * math.pi)
     return log_px_z + (1 + logvar - mu**2 - logvar.exp()).sum(1) / 2
+
+# %% right: one image at a time
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    values = []
+    for one, noise in zip(x, eps):
+        mu, logvar = encoder(one[None])
+        q = torch.distributions.Normal(mu, torch.exp(logvar / 2))
+        p = torch.distributions.Normal(decoder(q.mean + q.stddev * noise), torch.exp(log_sigma))
+        kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0))
+        values.append(p.log_prob(one[None]).sum() - kl.sum())
+    return torch.stack(values)
 
 # %% wrong: the constant is dropped
 # hint: The ½ log 2π of each pixel is missing. Training does not see it; a bound on log p(x) without it is no bound.

@@ -39,6 +39,7 @@ check-notebooks: $(STAMP)
 
 exercises: $(STAMP)  ## derive notebooks, pages and checks from exercises/masters
 	@$(RUN) tools/make_exercises.py
+	@$(RUN) tools/make_notebooks.py  # a chapter lists its tasks
 
 release: $(STAMP)  ## a class's own edition: make release CLASS=folder (or SEED=secret) CHAPTER=05_first_vae
 	@$(if $(CLASS),$(RUN) -m exercises.grading release "$(CLASS)" "$(CHAPTER)" $(OPTIONS),\

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+import check_site
 import make_exercises
 import numpy as np
 import pytest
@@ -172,6 +173,36 @@ def test_names_of_a_chapter_do_not_collide():
             names = set(re.findall(r"^(?:def|class) (\w+)|^([A-Z]+) = ", task.given(task.draw()), re.M))
             for one in {part for pair in names for part in pair if part} | {task.answer}:
                 assert seen.setdefault(one, name) == name, f"{one} is used by {seen[one]} and {name} of {folder.name}"
+
+
+def words_of(html):
+    """The words of a page, with the quotation marks as they are typed."""
+    words = " ".join(check_site.Page(html).words)
+    return " ".join(words.translate(str.maketrans("’‘“”", "''\"\"")).split())
+
+
+@pytest.mark.parametrize("folder", make_exercises.chapters(), ids=lambda folder: folder.name)
+def test_a_chapter_shows_the_statements_of_its_tasks(folder):
+    """On its built page each in a box; in its notebook a list of titles and goals."""
+    page = ROOT / "_build" / "html" / "chapters" / f"{folder.name}.html"
+    assert page.exists(), "_build/html holds no book: run make book"
+    html = page.read_text(encoding="utf-8")
+    statements = (page.parents[1] / "book" / f"exercises_{folder.name}.html").read_text(encoding="utf-8")
+    boxes = re.findall(r"<details class=\"[^\"]*\bgraded-task\b.*?</details>", html, re.S)
+    cells = json.loads((ROOT / "chapters" / f"{folder.name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    listed = next(cell["source"] for cell in cells if "### Graded tasks" in cell["source"])
+    found = make_exercises.tasks(folder)
+    assert len(boxes) == len(found)
+    for box, (number, task) in zip(boxes, enumerate(found.values(), 1), strict=True):
+        summary, body = map(words_of, box.split("</summary>"))
+        goal, kind = f"{task.goal[0].upper()}{task.goal[1:]}.", make_exercises.KINDS[task.kind].capitalize()
+        level = f"{make_exercises.DIFFICULTY[task.difficulty]} · about {task.minutes} minutes · {task.points} point"
+        assert summary.startswith(f"{number}. {task.title} {goal} {kind} · {level}")
+        prose = max(re.findall(r"[A-Za-z ,;']{20,}", " ".join(task.statement(task.draw()).split())), key=len)
+        assert prose.strip() in body
+        assert f"{number}. [{task.title}](" in listed and goal in listed and level in listed
+        assert f'id="{make_exercises.make_id(f"{number}. {task.title}")}"' in statements, "a list leads to this id"
+    assert f'{folder.name}.ipynb"' in html and f'href="../book/exercises_{folder.name}.html"' in html
 
 
 def test_everything_derived_is_in_step_with_the_masters():

@@ -22,6 +22,7 @@ import nbformat
 import numbering
 import numpy as np
 import pytest
+import statements
 from PIL import Image
 
 from vae_lib import claims
@@ -134,6 +135,8 @@ def convert(small):
     (":::{dropdown} More\nA\n:::", "<details><summary>More</summary>\n\nA\n\n</details>"),
     (":::{admonition} T\n:class: dropdown\nA\n:::", "<details><summary>T</summary>\n\nA\n\n</details>"),
     (":::{exercise} Show it\n:label: ex-one\nA\n:::", "> **Exercise 1.1 (Show it)**\n>\n> A"),
+    ("{download}`it <../exercises/01_one.ipynb>`",
+     "[it](https://colab.research.google.com/github/Someone/course/blob/main/exercises/01_one.ipynb)"),
     (":::{solution} ex-one\nA\n:::", "<details><summary>Solution of Exercise 1.1</summary>\n\nA\n\n</details>"),
     (":::{prf:theorem} Bound\n:label: thm-one\nA\n:::", "> **Theorem 1.1 (Bound)**\n>\n> A"),
     ("```{figure} ../book/_static/a.svg\n:alt: A net\nThe net.\n```", f"![A net]({SITE}_images/a.svg)\n\nThe net."),
@@ -153,6 +156,7 @@ def test_myst_becomes_plain_markdown(convert, source, plain):
     ("{eq}`eq-nowhere`", "no page has the label"),
     ("{cite:p}`nobody`", "has no entry"),
     ("{doc}`nowhere`", "no page"),
+    ("{download}`it <a.csv>`", "no plain form"),
     ("```{image} a.png\n```", ":alt:"),
     ("![](a.png)", "alt text"),
     ("- a\n  :::{note}\n  x\n  :::", "beginning of the line"),
@@ -161,6 +165,65 @@ def test_myst_becomes_plain_markdown(convert, source, plain):
 def test_what_has_no_plain_form_is_refused(convert, source, advice):
     with pytest.raises(myst.Unsupported, match=re.escape(advice)):
         convert(source)
+
+
+TASKS = """\
+# Exercises of chapter 1
+
+2 tasks on {doc}`One <../chapters/01_one>`, 5 points, about 25 minutes. They are done in a notebook.
+
+## 1. Add up
+
+Derive and implement · easy · about 5 minutes · 1 point. *Goal:* add. *Read again:* <a href="x.html#y">Sums</a>.
+
+By {eq}`eq-a`, add.
+
+## 2. Mend it
+
+Mend a broken one · hard · about 20 minutes · 4 points. *Goal:* find a. b. *Read again:* <a href="x.html#y">Sums</a>.
+
+It has a fault.
+
+```python
+a = 2
+```
+
+## Questions to check yourself
+
+Open an option.
+"""
+
+
+@pytest.fixture
+def with_tasks(small):
+    """The small course with a page of exercises."""
+    (small / "book" / "exercises.md").write_text("# Exercises\n", encoding="utf-8")
+    (small / "book" / "exercises_01_one.md").write_text(TASKS, encoding="utf-8")
+    return small
+
+
+def test_statements_are_read_from_their_page():
+    first, second = statements.statements(TASKS)
+    assert (first.title, first.goal, first.body) == ("1. Add up", "add", "By {eq}`eq-a`, add.")
+    assert first.facts == "Derive and implement · easy · about 5 minutes · 1 point"
+    assert second.goal == "find a. b" and second.body == "It has a fault.\n\n```python\na = 2\n```"
+
+
+def test_a_chapters_notebook_lists_its_graded_tasks(with_tasks):
+    convert = myst.Converter("chapters/01_one", myst.Index(with_tasks, HOME)).convert
+    text = convert("### Graded tasks\n\n:::{graded-tasks}\n:::\n")
+    assert "2 tasks, 5 points, about 25 minutes" in text and HOME.colab("exercises/01_one.ipynb") in text
+    assert f"1. [Add up]({SITE}book/exercises_01_one.html#add-up). Add. *Derive and implement · easy" in text
+    assert f"2. [Mend it]({SITE}book/exercises_01_one.html#mend-it). Find a. b. *Mend a broken one" in text
+    assert "Questions" not in text and not myst.LEAKS.search(text)
+
+
+def test_a_chapters_page_folds_its_graded_tasks(with_tasks):
+    text = statements.folded(with_tasks, "01_one")
+    boxes = [block for kind, block in myst.blocks(text) if kind == "directive"]
+    assert [box.name for box in boxes] == ["dropdown"] * 2
+    assert boxes[0].argument == "**1. Add up** Add. *Derive and implement · easy · about 5 minutes · 1 point*"
+    assert boxes[1].body.startswith("*Read again:*") and boxes[1].body.endswith("```python\na = 2\n```")
 
 
 def test_refusal_names_file_and_line(small):

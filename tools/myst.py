@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import yaml
 from pybtex.database import parse_file
+from statements import listed
 
 BOXES = ("note", "tip", "hint", "important", "warning", "caution", "attention", "danger", "error", "seealso",
          "admonition", "margin", "sidebar", "topic", "epigraph", "div")
@@ -126,7 +127,7 @@ class Index:
     """
 
     def __init__(self, root, repository):
-        self.repository = repository
+        self.root, self.repository = root, repository
         self.labels, self.titles = {}, {}
         for path in sorted([*root.glob("book/*.md"), *root.glob("chapters/*.md")]):
             self._read(path.relative_to(root).with_suffix("").as_posix(), path.read_text(encoding="utf-8"))
@@ -183,6 +184,10 @@ class Index:
         if self.repository.configured:
             return f"{self.repository.site}{page}.html{end}"
         return f"{page.removeprefix('chapters/')}.ipynb" if page.startswith("chapters/") else f"../{page}.md"
+
+    def notebook(self, path):
+        """A notebook to work in, in Colab or beside this one; `path` is relative to the root."""
+        return self.repository.colab(path) if self.repository.configured else f"../{path}"
 
     def image(self, path):
         """A static image; `path` is relative to the root."""
@@ -255,6 +260,8 @@ class Converter:
             return f"**{self._heading(block)}**\n\n{self.convert(block.body)}"
         if name in ("exercise-end", "solution-end", "index"):
             return None
+        if name == "graded-tasks":
+            return self.convert(listed(self.index.root, PurePosixPath(self.page).name))
         if name in ("figure", "image"):
             return self._figure(block)
         if name == "table":
@@ -350,6 +357,8 @@ class Converter:
         if role == "doc":
             page = self._path(target, snippet)
             return f"[{given or self._title(page, snippet)}]({self.index.link(page)})"
+        if role == "download" and target.endswith(".ipynb"):
+            return f"[{text}]({self.index.notebook(self._path(target, snippet))})"
         if role in ("cite", "cite:p", "cite:t"):
             return self._cite(role, body, snippet)
         if role == "claim":

@@ -21,7 +21,7 @@ The data lie in {{MODES}} equal modes that do not touch. Take two generators, an
 *Predict* which of the two discriminators has the smaller loss, the one of `"collapse"`, of `"fog"`, or `"neither"`: a wrong prediction costs nothing. Then
 *compute* both losses in nats, as the chapter's loss of $D$, from two cases: where $p$ and $q$ are both above zero, and where only one is.
 
-Last, let $D$ see packs of {{PACK}} points, all real or all drawn, each point drawn by itself (exercise {ref}`ex-gan-pack`). Compute the loss of the best one for the first
+Last, let $D$ see packs of {{PACK}} points, all real or all drawn, each point drawn by itself ({numref}`ex-gan-pack`). Compute the loss of the best one for the first
 generator: `"packs"`.
 """
 

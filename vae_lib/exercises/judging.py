@@ -74,15 +74,18 @@ class Judge:
         sentence = next((line for lines in wrong for line in lines.values()), None)
         if sentence is None:
             sentence = f"This does not hold: {failed[0][0]}."
-        if found := self._mistakes(seen, inputs):
+        found, left = self._mistakes(seen, expected, inputs)
+        if found:
             if self.task.meta["kind"] == "mend" and len(found) > 1:  # what stands there from the beginning
                 hint = "Two faults are in it. Test each line on its own, with numbers that you can work out by hand."
             else:
                 hint = " And: ".join(mistake.hint for mistake in found)
+            if left:
+                hint += f" Beside that, something else is not right yet: {_named(sorted(left))}."
             return Verdict(False, sentence, hint, tuple(m.name for m in found), shown, of=of, passage=found[0].passage)
         hint = next((hint for _, hint in failed if hint), "")
-        return Verdict(False, sentence, " ".join(filter(None, [relation(seen, expected, self.tolerance), hint])),
-                       laws=shown, of=of)
+        hint = " ".join(filter(None, [relation(seen, expected, self.tolerance, not hint), hint]))
+        return Verdict(False, sentence, hint, laws=shown, of=of)
 
     def _observe(self, source, inputs):
         """Plain data of an answer that the course wrote itself; `None` where it fails."""
@@ -97,27 +100,58 @@ class Judge:
                 key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in one.items()}))
                 for one in inputs]
 
-    def _matches(self, source, seen, inputs):
+    def _given_by(self, source, inputs):
         try:
-            given = self._observe(source, inputs)
+            return self._observe(source, inputs)
         except Exception:
-            return False
-        return not any(mismatches(got, want, self.tolerance) for got, want in zip(seen, given))
+            return None
 
-    def _mistakes(self, seen, inputs):
-        """The known mistake, or the two of them, that give what was seen."""
+    def _differ(self, seen, given):
+        """The names of the parts in which two answers differ."""
+        return {name for got, want in zip(seen, given) for name in mismatches(got, want, self.tolerance)}
+
+    def _mistakes(self, seen, expected, inputs):
+        """The known mistakes that give what was seen, and the names of the wrong parts that they leave unexplained."""
         began = time.perf_counter()
+        coarse = _numbers(expected) < 3  # one or two numbers agree by chance: the nearest counts, and no pair
+        known, same = [], []
         for mistake in self.task.wrong:
-            if self._matches(mistake.source, seen, inputs):
-                return [mistake]
+            given = self._given_by(mistake.source, inputs)
+            if given is None:
+                continue
+            if not self._differ(seen, given):
+                if not coarse:
+                    return [mistake], set()
+                same.append((_distance(seen, given), len(same), mistake))
+            known.append((mistake, given))
+        if same:
+            return [min(same)[-1]], set()
         pairs = [(a, b) for a, b in itertools.combinations(self.task.wrong, 2) if a.edits and b.edits]
-        for pair in pairs:
+        for pair in pairs if not coarse else ():
             if time.perf_counter() - began > PATIENCE:
                 break
             source = apply_edits(self.task.parts["solution"], [edit for one in pair for edit in one.edits])
-            if source and self._matches(source, seen, inputs):
-                return list(pair)
-        return []
+            given = source and self._given_by(source, inputs)
+            if given and not self._differ(seen, given):
+                return list(pair), set()
+        return self._part_by_part(seen, expected, known)
+
+    def _part_by_part(self, seen, expected, known):
+        """As `_mistakes`, where each mistake gives all the parts that it changes, and another the other parts."""
+        wrong = self._differ(seen, expected)
+        able = []
+        for mistake, given in known:
+            parts = self._differ(given, expected)
+            if parts < wrong and not parts & self._differ(seen, given) and (
+                    self.task.meta["kind"] == "figure" or all(_numbers(expected, name) >= 3 for name in parts)):
+                near = _distance([_only(one, parts) for one in seen], [_only(one, parts) for one in given])
+                able.append((-len(parts), near, len(able), mistake, parts))
+        found, left = [], set(wrong)
+        for *_, mistake, parts in sorted(able):
+            if parts <= left:
+                found.append(mistake)
+                left -= parts
+        return found, left
 
     def _laws(self, seen, inputs):
         """[(sentence, whether it held for all inputs, hint)]"""
@@ -160,22 +194,42 @@ def mismatches(got, want, tolerance):
     return found
 
 
-def relation(seen, expected, tolerance):
-    """How the numbers of an answer relate to the right ones, where there is a simple relation; else ""."""
+def relation(seen, expected, tolerance, shares=True):
+    """How the numbers of an answer relate to the right ones, where there is a simple relation; else "".
+
+    shares: whether to say which of the numbers are right, where nothing else is to be said.
+    """
     names = list(_parts(expected[0]))
     wrong = [name for name in names if any(name in mismatches(g, w, tolerance) for g, w in zip(seen, expected))]
+    for one, other in itertools.combinations(wrong, 2):
+        exchanged = [_only(want, {one, other}) for want in expected]
+        exchanged = [{one: want.get(other), other: want.get(one)} for want in exchanged]
+        if not any(mismatches(_only(got, {one, other}), want, tolerance) for got, want in zip(seen, exchanged)):
+            return f"{_named([one, other])} are right, but each stands in the other's place: look at the order in " \
+                   "which you return them."
+    values = [name for name in wrong if "gradient" not in name]
     for name in wrong:
         pairs = [(_parts(g).get(name, ([], None)), _parts(w)[name]) for g, w in zip(seen, expected)]
         if any(g[1] != w[1] for g, w in pairs):
             continue
+        if any(x in ("nan", "inf", "-inf") and x != y for g, w in pairs for x, y in zip(g[0], w[0])):
+            return "Somewhere a number leaves what a float can hold: the exponential of a large number, the " \
+                   "logarithm of a 0, or 0 divided by 0. Stay with logarithms (`logsumexp`, `logsigmoid`), or take " \
+                   "out what is largest before `exp`."
         a = [x for g, _ in pairs for x in g[0]]
         b = [x for _, w in pairs for x in w[0]]
         if not all(isinstance(x, float) for x in a + b) or len(a) < 3:
             continue
-        sentence = _relation(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64),
-                             tolerance.get(name, tolerance[""]), name.replace("_", " "))
+        allowed, label = tolerance.get(name, tolerance[""]), _named([name])
+        a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
+        sentence = _relation(a, b, allowed, label) or _within([(g[0], w[0]) for g, w in pairs], allowed, label)
+        if shares and not sentence and not ("gradient" in name and values):
+            sentence = _shared(a, b, pairs[0][1][1], len(pairs), allowed, label)
         if sentence:
             return sentence
+    if wrong and not values and any("gradient" not in name for name in names):
+        return "The values are right, and a gradient is not: a part of the computation is cut off from it (`detach`, " \
+               "`no_grad`, `.data`), or goes round what it should go through."
     return ""
 
 
@@ -186,40 +240,63 @@ def _relation(a, b, allowed, label):
     varies = (b - b.mean()).abs().max() > 10 * allowed * (1 + b.abs().max())
     if (a == 0).all() and b.abs().max() > 10 * allowed:
         if "gradient" in label:
-            return f"No {label} arrives: something cuts the computation off from it (`detach`, `item`, `no_grad`, " \
-                   "a new tensor made from numbers, a draw that is not differentiable)."
-        return f"The {label} is zero for every input."
+            return f"No gradient arrives ({label}): something cuts the computation off from it (`detach`, `item`, " \
+                   "`no_grad`, a new tensor made from numbers, a draw that is not differentiable)."
+        return f"{label} is zero for every input."
     if not varies:
         return ""
     if (a - a.mean()).abs().max() <= allowed:
-        return f"The {label} is the same number for every input: it does not depend on what is passed in."
+        return f"{label} is the same number for every input: it does not depend on what is passed in."
     if near(a, -b):
-        return f"The {label} has the wrong sign: everything else about it is right."
+        return f"{label} has the wrong sign: everything else about it is right."
     clear = b.abs() > 0.05 * b.abs().max()
     ratio = (a[clear] / b[clear]).median()
     if near(a, ratio * b) and abs(ratio - 1) > 0.01:
-        return f"The {label} is {ratio:.4g} times what it should be, for every input: look for a factor that is " \
+        return f"{label} is {ratio:.4g} times what it should be, for every input: look for a factor that is " \
                "missing or too many (½, a square, a sum where a mean is meant or the other way round)."
     shift = (a - b).median()
-    if near(a, b + shift):
-        return f"The {label} is off by the same amount, {shift:.4g}, for every input: a term that does not depend on " \
+    rest = (a - b - shift).abs()
+    if (rest <= allowed * (1 + b.abs())).all() and abs(shift) > 5 * allowed * (1 + b.abs().max()):
+        return f"{label} is off by the same amount, {shift:.4g}, for every input: a term that does not depend on " \
                "the input is missing or too many."
     for words, function in (("the square root of", lambda t: t.clamp(min=0).sqrt()), ("the square of", torch.square),
                             ("the exponential of", torch.exp), ("the logarithm of", lambda t: t.clamp(min=1e-30).log()),
                             ("one divided by", lambda t: 1 / t), ("the absolute value of", torch.abs)):
         if near(a, function(b)):
-            return f"The {label} is {words} what it should be."
+            return f"{label} is {words} what it should be."
     if near(a.sort().values, b.sort().values):
-        return f"The numbers of the {label} are right, but stand in another order."
-    agree = ((a - b).abs() <= allowed * (1 + b.abs())).double().mean().item()
-    if 0.2 <= agree < 1:
-        return f"{agree:.0%} of the numbers of the {label} are right: look at what the others have in common."
+        return f"The numbers of {label} are right, but stand in another order."
     return ""
+
+
+def _within(groups, allowed, label):
+    """A sentence where every number of one input is the same, and should not be."""
+    for got, want in groups:
+        a, b = torch.tensor(got, dtype=torch.float64), torch.tensor(want, dtype=torch.float64)
+        slack = allowed * (1 + b.abs().max())
+        if (a - a.mean()).abs().max() > slack or (b - b.mean()).abs().max() <= 10 * slack:
+            return ""
+    if all(abs(sum(got) - sum(want)) <= allowed * (len(want) + abs(sum(want))) for got, want in groups):
+        return f"{label} is the mean of the numbers that are asked for, repeated: each of them should be on its own."
+    return f"All numbers of {label} are the same within one input: what was averaged or shared that should not be?"
+
+
+def _shared(a, b, shape, inputs, allowed, label):
+    """A sentence that says which numbers are right, where some are."""
+    right = (a - b).abs() <= allowed * (1 + b.abs())
+    if not 0.2 <= right.double().mean() < 1:
+        return ""
+    if len(shape) == 1 and 1 < shape[0] <= 12:
+        right = right.reshape(inputs, -1)
+        if (right == right[0]).all():
+            places = ", ".join(str(k + 1) for k in right[0].nonzero()[:, 0].tolist())
+            return f"For every input number {places} of the {shape[0]} in {label} is right, and the others are not."
+    return f"{right.double().mean():.0%} of the numbers of {label} are right: look at what the others have in common."
 
 
 def _about_shape(label, got, want):
     if not (isinstance(got, tuple) and isinstance(want, tuple)):
-        return f"The {label} has another form than expected."
+        return f"“{label}” has another form than expected."
     more = ""
     if got == () and want:
         more = ": a sum or mean goes over too much; one number for each image is meant to stay"
@@ -230,7 +307,7 @@ def _about_shape(label, got, want):
         more = ": its dimensions stand in another order"
     elif len(got) == len(want) - 1:
         more = ": one dimension is missing; the sum or mean went over one too many"
-    return f"The {label} has shape {got}, and {want} is expected{more}."
+    return f"“{label}” should have the shape {want}, and has {got}{more}."
 
 
 def _parts(seen):
@@ -238,6 +315,28 @@ def _parts(seen):
     if not isinstance(seen, dict) or set(seen) == {"shape", "v"}:
         seen = {"value": seen}
     return {name: _flat(value) for name, value in seen.items()}
+
+
+def _only(seen, names):
+    """Some parts of plain data."""
+    return {name: value for name, value in seen.items() if name in names} if isinstance(seen, dict) else {}
+
+
+def _named(names):
+    """Parts as words of a sentence."""
+    return " and ".join(f"“{name.replace('_', ' ')}”" for name in names)
+
+
+def _numbers(observed, name=None):
+    """How many numbers the parts hold, or one of them, all inputs together."""
+    return sum(isinstance(token, float) for one in observed for key, (tokens, _) in _parts(one).items()
+               if name in (None, key) for token in tokens)
+
+
+def _distance(seen, given):
+    """How far the numbers of two answers of the same form lie apart, relative to their size."""
+    return sum(abs(a - b) / (1 + abs(b)) for got, want in zip(seen, given) for name, (tokens, _) in _parts(want).items()
+               for a, b in zip(_parts(got)[name][0], tokens) if isinstance(a, float) and isinstance(b, float))
 
 
 def _flat(value):

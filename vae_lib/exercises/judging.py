@@ -83,7 +83,8 @@ class Judge:
             if left:
                 hint += f" Beside that, something else is not right yet: {_named(sorted(left))}."
             return Verdict(False, sentence, hint, tuple(m.name for m in found), shown, of=of, passage=found[0].passage)
-        hint = next((hint for _, hint in failed if hint), "")
+        endless = any(line.startswith("Not finite") for lines in wrong for line in lines.values())
+        hint = "" if endless else next((hint for _, hint in failed if hint), "")  # of NaN no law says why it fails
         hint = " ".join(filter(None, [relation(seen, expected, self.tolerance, not hint), hint]))
         return Verdict(False, sentence, hint, laws=shown, of=of)
 
@@ -119,7 +120,7 @@ class Judge:
             given = self._given_by(mistake.source, inputs)
             if given is None:
                 continue
-            if not self._differ(seen, given):
+            if not self._differ(seen, _filled(given, seen)):
                 if not coarse:
                     return [mistake], set()
                 same.append((_distance(seen, given), len(same), mistake))
@@ -132,7 +133,7 @@ class Judge:
                 break
             source = apply_edits(self.task.parts["solution"], [edit for one in pair for edit in one.edits])
             given = source and self._given_by(source, inputs)
-            if given and not self._differ(seen, given):
+            if given and not self._differ(seen, _filled(given, seen)):
                 return list(pair), set()
         return self._part_by_part(seen, expected, known)
 
@@ -315,6 +316,23 @@ def _parts(seen):
     if not isinstance(seen, dict) or set(seen) == {"shape", "v"}:
         seen = {"value": seen}
     return {name: _flat(value) for name, value in seen.items()}
+
+
+def _filled(given, seen):
+    """What a known mistake gives; where that is no number, what was seen: whoever clamps it makes the same mistake."""
+    def tokens(a, b):
+        lost = [isinstance(x, str) for x in a["v"]]
+        if not 0 < sum(lost) <= len(lost) / 2 or not isinstance(b, dict) or a["shape"] != b.get("shape"):
+            return a
+        return a | {"v": [y if gone and isinstance(y, float) else x for gone, x, y in zip(lost, a["v"], b["v"])]}
+
+    def one(a, b):
+        if not isinstance(a, dict) or not isinstance(b, dict):
+            return a
+        return {name: tokens(value, b.get(name)) if isinstance(value, dict) and set(value) == {"shape", "v"} else value
+                for name, value in a.items()}
+
+    return [one(a, b) for a, b in zip(given, seen)]
 
 
 def _only(seen, names):

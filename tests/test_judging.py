@@ -5,7 +5,7 @@ import torch
 
 from vae_lib.exercises import probing
 from vae_lib.exercises.judging import Judge, mismatches, relation
-from vae_lib.exercises.task import Task
+from vae_lib.exercises.task import Rng, Task
 
 RIGHT = [torch.tensor([1.0, 2.5, -3.0, 0.5]), torch.tensor([4.0, -1.5, 0.7, 2.0])]
 
@@ -93,3 +93,43 @@ def test_a_reading_is_judged_part_by_part(reading, hint):
     judge = Judge(Task.parse(READING, "reading"), {})
     found = judge.verdict([{"seen": probing.plain(dict(zip(("fit", "wide", "far", "size"), reading)))}], [{}])
     assert found.hint == hint and not found.passed
+
+
+def test_a_map_of_zeros_and_ones_is_no_reciprocal():
+    want = [probing.plain({"counts": torch.tensor([0.0, 1, 0, 1])})]
+    assert "one divided" not in relation([probing.plain({"counts": torch.tensor([1.0, 1, 0, 1])})], want, {"": 1e-4})
+
+
+LAWS = """# kind: implement
+# answer: double
+# returns: tensor
+# points: 1
+
+# %% solution
+def double(x):
+    return 2 * x
+
+# %% inputs
+def inputs(rng):
+    return {"x": rng.normal(4)}
+
+# %% probe
+def probe(answer, x):
+    return {"value": answer(x), "value_of_zero": answer(0 * x)}
+
+# %% laws
+def laws(seen, x):
+    yield (seen["value_of_zero"] == 0).all(), "zero stays zero", "Nothing is to be added."
+"""
+
+
+@pytest.mark.parametrize("answer, hint", [
+    (lambda x: 2 * x + 1, "“value” is off by the same amount, 1,"),  # exact for what is wrong first: it stands alone
+    (lambda x: x.exp(), "Nothing is to be added."),
+    (lambda x: x / 0, "Nothing is to be added."),
+    (lambda x: 2 * x / (x != 0), "Nothing is to be added.")])
+def test_a_law_and_a_relation_do_not_speak_at_once(answer, hint):
+    judge = Judge(Task.parse(LAWS, "double"), {})
+    inputs = [judge.space["inputs"](Rng(k)) for k in range(3)]
+    found = judge.verdict(probing.observe(judge.space["probe"], answer, inputs, "double", "tensor"), inputs)
+    assert found.hint.startswith(hint) and ("Nothing" in hint or "Nothing" not in found.hint)

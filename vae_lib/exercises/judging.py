@@ -83,9 +83,11 @@ class Judge:
             if left:
                 hint += f" Beside that, something else is not right yet: {_named(sorted(left))}."
             return Verdict(False, sentence, hint, tuple(m.name for m in found), shown, of=of, passage=found[0].passage)
-        endless = any(line.startswith("Not finite") for lines in wrong for line in lines.values())
-        hint = "" if endless else next((hint for _, hint in failed if hint), "")  # of NaN no law says why it fails
-        hint = " ".join(filter(None, [relation(seen, expected, self.tolerance, not hint), hint]))
+        hint = next((hint for _, hint in failed if hint), "")
+        finite = not any(token in ("nan", "inf", "-inf") for one in seen for tokens, _ in _parts(one).values()
+                         for token in tokens)
+        if finite or not hint:  # a law says more than a relation, except for one of what is wrong first
+            hint = relation(seen, expected, self.tolerance, brief=bool(hint)) or hint
         return Verdict(False, sentence, hint, laws=shown, of=of)
 
     def _observe(self, source, inputs):
@@ -195,10 +197,10 @@ def mismatches(got, want, tolerance):
     return found
 
 
-def relation(seen, expected, tolerance, shares=True):
+def relation(seen, expected, tolerance, brief=False):
     """How the numbers of an answer relate to the right ones, where there is a simple relation; else "".
 
-    shares: whether to say which of the numbers are right, where nothing else is to be said.
+    brief: look at the first part that is wrong alone, and do not say which of its numbers are right.
     """
     names = list(_parts(expected[0]))
     wrong = [name for name in names if any(name in mismatches(g, w, tolerance) for g, w in zip(seen, expected))]
@@ -209,7 +211,7 @@ def relation(seen, expected, tolerance, shares=True):
             return f"{_named([one, other])} are right, but each stands in the other's place: look at the order in " \
                    "which you return them."
     values = [name for name in wrong if "gradient" not in name]
-    for name in wrong:
+    for name in wrong[:1] if brief else wrong:
         pairs = [(_parts(g).get(name, ([], None)), _parts(w)[name]) for g, w in zip(seen, expected)]
         if any(g[1] != w[1] for g, w in pairs):
             continue
@@ -224,11 +226,11 @@ def relation(seen, expected, tolerance, shares=True):
         allowed, label = tolerance.get(name, tolerance[""]), _named([name])
         a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
         sentence = _relation(a, b, allowed, label) or _within([(g[0], w[0]) for g, w in pairs], allowed, label)
-        if shares and not sentence and not ("gradient" in name and values):
+        if not brief and not sentence and not ("gradient" in name and values):
             sentence = _shared(a, b, pairs[0][1][1], len(pairs), allowed, label)
         if sentence:
             return sentence
-    if wrong and not values and any("gradient" not in name for name in names):
+    if wrong and not values and not brief and any("gradient" not in name for name in names):
         return "The values are right, and a gradient is not: a part of the computation is cut off from it (`detach`, " \
                "`no_grad`, `.data`), or goes round what it should go through."
     return ""
@@ -236,7 +238,7 @@ def relation(seen, expected, tolerance, shares=True):
 
 def _relation(a, b, allowed, label):
     def near(x, y):
-        return bool((x.isfinite() & ((x - y).abs() <= allowed * (1 + y.abs()))).all())
+        return bool((x.isfinite() & y.isfinite() & ((x - y).abs() <= allowed * (1 + y.abs()))).all())
 
     varies = (b - b.mean()).abs().max() > 10 * allowed * (1 + b.abs().max())
     if (a == 0).all() and b.abs().max() > 10 * allowed:
@@ -257,7 +259,7 @@ def _relation(a, b, allowed, label):
                "missing or too many (½, a square, a sum where a mean is meant or the other way round)."
     shift = (a - b).median()
     rest = (a - b - shift).abs()
-    if (rest <= allowed * (1 + b.abs())).all() and abs(shift) > 5 * allowed * (1 + b.abs().max()):
+    if (rest <= allowed * (1 + b.abs())).all() and abs(shift) > 2 * allowed * (1 + b.abs().max()):
         return f"{label} is off by the same amount, {shift:.4g}, for every input: a term that does not depend on " \
                "the input is missing or too many."
     for words, function in (("the square root of", lambda t: t.clamp(min=0).sqrt()), ("the square of", torch.square),

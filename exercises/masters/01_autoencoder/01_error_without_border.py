@@ -43,21 +43,30 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, x, x_hat):
-    dirty = x_hat.clone()
-    dirty[:, :, 0] += 5.0
-    free = x_hat.requires_grad_()
-    value = answer(x, free)
-    return {"error": value, "error_with_more_dirt_on_the_border": answer(x, dirty), "error_of_a_perfect_copy": answer(x, x.clone()),
-            "gradient": gradients(value, free)[0]}
+    dots = torch.eye(12 * 14).reshape(-1, 1, 12, 14)  # one image for each pixel, which is 1 there and 0 elsewhere
+    return {"error": answer(x, x_hat), "error_of_a_perfect_copy": answer(x, x.clone()),
+            "pixels_that_count": answer(torch.zeros_like(dots), dots)}
 
 # %% laws
 def laws(seen, x, x_hat):
     yield seen["error"].shape == (4,), "there is one number for each image"
     yield (seen["error"] >= 0).all(), "a squared error is never negative"
     yield seen["error_of_a_perfect_copy"].abs().max() < 1e-6, "a perfect copy has no error"
-    yield (seen["error"] - seen["error_with_more_dirt_on_the_border"]).abs().max() < 1e-4, "dirt on the border changes nothing", \
-        "All four edges are left out: look at what your slice keeps at the end."
-    yield seen["gradient"].abs().sum() > 0, "a gradient arrives at the reconstruction"
+    counts = seen["pixels_that_count"].reshape(12, 14).abs() > 1e-6
+    inside = torch.zeros(12, 14, dtype=torch.bool)
+    inside[BORDER:-BORDER, BORDER:-BORDER] = True
+    middle = counts[BORDER:-BORDER, BORDER:-BORDER]
+    edges = {"the first rows": counts[:BORDER, BORDER:-BORDER], "the last rows": counts[-BORDER:, BORDER:-BORDER],
+             "the first columns": counts[BORDER:-BORDER, :BORDER], "the last columns": counts[BORDER:-BORDER, -BORDER:]}
+    kept = [name for name, edge in edges.items() if edge.any()]
+    dirty = f"What still counts of the border: {', '.join(kept)}. Compare with the number of rows and columns to leave out." \
+        if kept else "The corners are taken off twice: they belong to two edges each."
+    if not middle.any():
+        dirty = "It is the other way round: the border counts, and the inside does not."
+    yield not counts[~inside].any(), "dirt anywhere on the border changes nothing", dirty
+    lost = [name for name, line in (("row", middle.any(1)), ("column", middle.any(0))) if not line.all()]
+    yield middle.all(), "each pixel inside counts", "" if not middle.any() else \
+        f"Too much is left out: a {' and a '.join(lost)} inside the border does not count." if lost else "Some pixels inside are left out."
 
 # %% right: with a mask
 def inner_error(x, x_hat):
@@ -108,3 +117,33 @@ def inner_error(x, x_hat):
 # hint: You left out rows and kept all columns. Height and width are the last two dimensions of `x`; both have a border.
 #- [:, :, inside, inside]
 #+ [:, :, inside]
+
+# %% wrong: summed before the square
+# hint: You sum the differences and square the sum, so that positive and negative ones cancel. Square the difference of each pixel, then
+#   sum.
+#- difference.square().sum(dim=(1, 2, 3))
+#+ difference.sum(dim=(1, 2, 3)).square()
+
+# %% wrong: the difference of the squares
+# hint: You took the difference of the squares, x² − x̂². Asked for is the square of the difference.
+#- difference = (x - x_hat)
+#+ difference = (x.square() - x_hat.square())
+#- difference.square().sum
+#+ difference.sum
+
+# %% wrong: the border of one alone
+# hint: You cleared the border of `x` and kept that of `x_hat`. Leave the border out of the difference, or out of both.
+def inner_error(x, x_hat):
+    cleared = torch.zeros_like(x)
+    cleared[:, :, BORDER:-BORDER, BORDER:-BORDER] = x[:, :, BORDER:-BORDER, BORDER:-BORDER]
+    return (cleared - x_hat).square().sum(dim=(1, 2, 3))
+
+# %% wrong: half of the square
+# hint: Every value is half of what it should be. The chapter's squared error has no ½.
+#- return difference
+#+ return 0.5 * difference
+
+# %% wrong: divided by the number of images
+# hint: Each image's error is divided by the number of images. That mean is for one number over all images; here each keeps its own.
+#- .sum(dim=(1, 2, 3))
+#+ .sum(dim=(1, 2, 3)) / len(x)

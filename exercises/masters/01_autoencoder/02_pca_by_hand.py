@@ -57,7 +57,8 @@ def laws(seen, train, test):
     yield seen["rebuilt"].shape == (6, 7), "every image comes back in its shape"
     error = (seen["training_images"] - train).square().sum(1).mean()
     values = torch.linalg.eigvalsh(torch.cov(train.T, correction=0))
-    yield abs(error - values[:-D].sum()) < 1e-2, "on the training set the error is the sum of the eigenvalues left out"
+    yield abs(error - values[:-D].sum()) < 1e-2, "on the training set the error is the sum of the eigenvalues left out", \
+        "PCA is the best of all such rebuildings of `train`, and yours is not: which directions are kept, how many, and around which point?"
     yield (seen["rebuilt"][:1] - seen["one_image_alone"]).abs().max() < 1e-3, \
         "an image comes back the same, alone or among others", "Something is learned from the test set: which mean do you subtract?"
 
@@ -129,3 +130,55 @@ def rebuild(train, test):
 # hint: You kept one direction too many.
 #- vectors[:, -D:]
 #+ vectors[:, -D - 1:]
+
+# %% wrong: one number too few
+# hint: You kept one direction too few.
+#- vectors[:, -D:]
+#+ vectors[:, -D + 1:]
+
+# %% wrong: the largest one left out
+# hint: You left out the very direction in which the images vary most: a slice that ends with `-1` stops before the last column.
+#- vectors[:, -D:]
+#+ vectors[:, -D - 1:-1]
+
+# %% wrong: no mean anywhere
+# hint: The mean stands nowhere in your rebuilding. It is taken off before the projection and put back after it.
+#- code = (test - centre) @ V
+#+ code = test @ V
+#- return centre + code
+#+ return code
+
+# %% wrong: directions through zero
+# hint: Your directions are those of the images themselves, through the point 0, and the mean stands nowhere. PCA goes through the mean: take
+#   it off `train` before you look for directions, and off `test` before you project.
+def rebuild(train, test):
+    rows = torch.linalg.svd(train, full_matrices=False).Vh[:D]
+    return test @ rows.T @ rows
+
+# %% wrong: one mean for all pixels
+# hint: You took the mean over all numbers of `train`. Each pixel has a mean of its own: average over the images.
+#- centre = train.mean(0)
+#+ centre = train.mean() * torch.ones_like(train[0])
+
+# %% wrong: each image's own mean
+# hint: You took the mean over the pixels of an image off each image. The mean that counts is the mean image of `train`.
+#- (test - centre) @ V
+#+ (test - test.mean(1, keepdim=True)) @ V
+
+# %% wrong: standardised pixels
+# hint: Every pixel was divided by its standard deviation first. PCA of the chapter takes the covariance as it is: a pixel that varies more
+#   counts more.
+def rebuild(train, test):
+    centre, spread = train.mean(0), train.std(0)
+    V = torch.linalg.eigh(torch.corrcoef(train.T)).eigenvectors[:, -D:]
+    return centre + (((test - centre) / spread) @ V @ V.T) * spread
+
+# %% wrong: whitened codes
+# hint: You divided the codes by their standard deviations and did not multiply them back before decoding.
+#- code = (test - centre) @ V
+#+ code = (test - centre) @ V / values[-D:].sqrt()
+
+# %% wrong: cut off at 0 and 1
+# hint: You cut the rebuilt numbers off at 0 and 1. PCA gives back whatever number comes out, and the rows here are no pixels in [0, 1].
+#- return centre + code @ V.T
+#+ return (centre + code @ V.T).clamp(0, 1)

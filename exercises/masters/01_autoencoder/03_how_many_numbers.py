@@ -22,7 +22,7 @@ in which `torch.linalg.eigh` gives them.
 
 # %% draws
 def draws(rng):
-    return {"PERCENT": rng.choice([5, 8, 10, 15, 20])}
+    return {"PERCENT": rng.choice([12.5, 6.25, 25.0, 3.125])}
 
 # %% given
 import torch
@@ -54,14 +54,19 @@ def probe(answer, eigenvalues):
     found = answer(eigenvalues)
     return {"answer": number(found, "the number that `numbers_needed` returns"),
             "answer_in_another_unit": number(answer(100 * eigenvalues)),
-            "answer_when_one_direction_has_everything": number(answer(torch.tensor([0.0, 0.0, 0.0, 3.0])))}
+            "answer_when_one_direction_has_everything": number(answer(torch.tensor([0.0, 0.0, 0.0, 3.0]))),
+            "answer_for_64_equal_eigenvalues": number(answer(torch.ones(64))),  # the limit is met exactly
+            "answer_for_1000_equal_eigenvalues": number(answer(torch.ones(1000)))}
 
 # %% laws
 def laws(seen, eigenvalues):
     yield 0 <= seen["answer"] <= len(eigenvalues), "the answer lies between 0 and the number of pixels"
-    yield seen["answer"] == seen["answer_in_another_unit"], "it does not depend on the unit of the pixels"
+    yield seen["answer"] == seen["answer_in_another_unit"], "it does not depend on the unit of the pixels", \
+        "What is lost is compared with a share of the sum of all eigenvalues, not with a fixed number."
     yield seen["answer_when_one_direction_has_everything"] == 1, "images on a line need one number", \
         "Images on a line have one eigenvalue that is not 0, and one number loses nothing of them."
+    yield seen["answer_for_64_equal_eigenvalues"] == 64 * (1 - PERCENT / 100), "of 64 equal ones that very share may be left out", \
+        "With 64 equal eigenvalues each number left out loses 1/64 of the error, that is 1.5625 %: how many may be left out?"
 
 # %% right: a loop that stops
 def numbers_needed(eigenvalues):
@@ -118,3 +123,61 @@ def numbers_needed(eigenvalues):
 # hint: You took a share of the number of directions. What counts is the share of the variance that they carry.
 def numbers_needed(eigenvalues):
     return round((1 - PERCENT / 100) * len(eigenvalues))
+
+# %% wrong: less than the limit
+# hint: A loss of exactly the limit is refused by you. "At most" includes it: `<=`.
+#- <= PERCENT / 100 * values.sum() + 1e-6
+#+ < PERCENT / 100 * values.sum() - 1e-6
+
+# %% wrong: all of them
+# hint: You gave the number of all directions: with them nothing is lost. Asked for is the *smallest* number that is good enough.
+def numbers_needed(eigenvalues):
+    return len(eigenvalues)
+
+# %% wrong: the number thrown away
+# hint: You counted the directions that may be left out. Asked for is how many stay.
+def numbers_needed(eigenvalues):
+    return (eigenvalues.cumsum(0) <= PERCENT / 100 * eigenvalues.sum() + 1e-6).sum()
+
+# %% wrong: a share of the largest
+# hint: You counted the eigenvalues above a share of the *largest* one. What is lost is a sum, and it is compared with the sum of all.
+def numbers_needed(eigenvalues):
+    return (eigenvalues > PERCENT / 100 * eigenvalues.max()).sum()
+
+# %% wrong: squared eigenvalues
+# hint: You squared the eigenvalues. They are variances, squares already: they add up as they are.
+def numbers_needed(eigenvalues):
+    kept = eigenvalues.flip(0).square().cumsum(0)
+    return (kept < (1 - PERCENT / 100) * kept[-1] - 1e-6).sum() + 1
+
+# %% wrong: compared with what is kept
+# hint: You compared what is lost with what is kept. The share is one of the whole, the error of the mean image: the sum of all eigenvalues.
+#- <= PERCENT / 100 * values.sum() + 1e-6
+#+ <= PERCENT / 100 * (values.sum() - lost) + 1e-6
+
+# %% wrong: a tenth of the share
+# hint: Your limit is a tenth of the given one: one per cent is 0.01.
+#- PERCENT / 100
+#+ PERCENT / 1000
+
+# %% wrong: a share, in ones
+# hint: Your limit is ten times the given one: one per cent is 0.01.
+def numbers_needed(eigenvalues):
+    kept = eigenvalues.flip(0).cumsum(0)
+    return (kept < (1 - min(1, PERCENT / 10)) * kept[-1]).sum() + 1
+
+# %% wrong: a fixed limit
+# hint: You compared what is lost with a fixed number. The limit is a share of the sum of all eigenvalues, so that the unit does not matter.
+#- <= PERCENT / 100 * values.sum() + 1e-6
+#+ <= PERCENT / 100 + 1e-6
+
+# %% wrong: means in place of sums
+# hint: You compared the mean of what is left out with the mean of all. Errors add up: compare the sums.
+def numbers_needed(eigenvalues):
+    values = eigenvalues.flip(0)
+    return next((d for d in range(len(values)) if values[d:].mean() <= PERCENT / 100 * values.mean()), len(values))
+
+# %% wrong: a share of the directions, rounded up
+# hint: This is a share of how many directions there are. What counts is how much variance each of them carries.
+def numbers_needed(eigenvalues):
+    return -int(-(1 - PERCENT / 100) * len(eigenvalues) // 1)

@@ -58,15 +58,16 @@ def probe(answer, W, x):
 def laws(seen, W, x):
     yield seen["gradient"].shape == (6, 3), "the gradient has the shape of W"
     yield seen["gradient_at_zero"].abs().max() < 1e-5, "at W = 0 the slope is 0, since both uses of W vanish"
-    step = 1e-4 * torch.ones_like(W).double()
     W, x = W.double(), x.double()
+    way = W + 1
 
     def J(W):
         return (x - x @ W @ W.T).square().sum(1).mean() + DECAY * W.square().sum()
 
-    rise = (J(W + step) - J(W - step)) / 2
-    yield abs(rise - (seen["gradient"] * step).sum()) < 1e-4 * (1 + abs(rise) * 10), \
-        "a small step changes the loss by the step times the gradient"
+    rise = (J(W + 1e-5 * way) - J(W - 1e-5 * way)) / 2e-5
+    yield abs(rise - (seen["gradient"] * way).sum()) < 2e-3 * (1 + abs(rise)), \
+        "a small step changes the loss by the step times the gradient", \
+        "Test the part of the images and the decay each on its own: with `autograd`, or with a small step in one entry of W."
 
 # %% right: by autograd
 def tied_gradient(W, x):
@@ -110,12 +111,12 @@ def tied_gradient(W, x):
 #+
 
 # %% wrong: the decay without its two
-# hint: The part of the images is right. The decay's is half of what it should be: a square has the derivative 2W.
+# hint: The decay's part is half of what it should be: a square has the derivative 2W.
 #- 2 * DECAY * W
 #+ DECAY * W
 
 # %% wrong: no decay
-# hint: The part of the images is right, and the weight decay is missing.
+# hint: The weight decay is missing: its derivative is added to that of the images' part.
 #-  + 2 * DECAY * W
 #+
 
@@ -134,3 +135,43 @@ def tied_gradient(W, x):
 #   what is left over, x − W Wᵀ x.
 #- left_over = x - x @ W @ W.T
 #+ left_over = x
+
+# %% wrong: the encoder's part taken twice
+# hint: You doubled the encoder's term, as if the decoder's were equal to it. They are equal only where W Wᵀ and the covariance commute.
+#- (through_decoder + through_encoder)
+#+ (2 * through_encoder)
+
+# %% wrong: mean over the pixels
+# hint: The part of the images is divided by the number of pixels too. The loss is a mean over images alone.
+#- / len(x)
+#+ / x.numel()
+
+# %% wrong: uphill for the images alone
+# hint: The part of the images has the wrong sign: the reconstruction is *subtracted* in the loss, which gives its derivative a minus.
+#- return -2
+#+ return 2
+
+# %% wrong: the decay subtracted
+# hint: The decay has the wrong sign: it is added to the loss, so its derivative 2W is added.
+#- / len(x) + 2
+#+ / len(x) - 2
+
+# %% wrong: the decay averaged
+# hint: The decay is divided by the number of images. Only the images' part is a mean; the decay stands beside it.
+#- / len(x) + 2 * DECAY * W
+#+ / len(x) + 2 * DECAY * W / len(x)
+
+# %% wrong: the decay of a length
+# hint: You differentiated the length ‖W‖. The loss has its square, whose derivative is 2W.
+#- 2 * DECAY * W
+#+ DECAY * W / W.norm().clamp(min=1e-12)
+
+# %% wrong: the decay of absolute values
+# hint: Your decay is that of a sum of absolute values: the sign of W. The loss has the squares.
+#- 2 * DECAY * W
+#+ DECAY * W.sign()
+
+# %% wrong: one image fewer
+# hint: You divided by the number of images minus 1. The loss is the mean over N images.
+#- / len(x)
+#+ / (len(x) - 1)

@@ -60,8 +60,9 @@ def probe(answer, batches, seed, lr):
 # %% laws
 def laws(seen, batches, seed, lr):
     yield seen["losses"].shape == (4,), "there is one loss for each step"
-    yield seen["steps_of_the_encoder"].abs().sum() > 0, "the encoder's weights change"
-    yield seen["steps_of_the_decoder"].abs().sum() > 0, "the decoder's weights change"
+    moves = "Where do the weights change, and does it happen in place (`w -= …`), with the gradient that `backward` has left?"
+    yield seen["steps_of_the_encoder"].abs().sum() > 0, "the encoder's weights change", moves
+    yield seen["steps_of_the_decoder"].abs().sum() > 0, "the decoder's weights change", moves
 
 # %% right: with an optimiser
 def train(encoder, decoder, batches, lr):
@@ -125,3 +126,149 @@ def train(encoder, decoder, batches, lr):
 # hint: Every step has half its length: the learning rate is not used as it was given.
 #- w -= lr * w.grad
 #+ w -= 0.5 * lr * w.grad
+
+# %% wrong: the loss after the step
+# hint: The losses are those after each change. Asked for is the loss *before* it: the one whose gradient you took.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= lr * g
+        losses.append((decoder(encoder(x)) - x).square().sum(1).mean().detach())
+    return torch.stack(losses)
+
+# %% wrong: the decoder stays as it is
+# hint: The decoder's weights never change. The loop should go over the weights of both networks.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= lr * g
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: nothing ever changes
+# hint: No weight ever changes. Either the gradient is cleared between `backward` and the step, or `w = w - …` makes a new tensor and leaves the
+#   weight as it was: change it in place.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w - lr * g
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: a smaller step for a larger batch
+# hint: The step is divided by the number of images. The loss is a mean over images already.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= lr / len(x) * g
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: no learning rate
+# hint: The learning rate is missing from the step, which is far too long without it.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= g
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: steps of one length
+# hint: You divided the gradient by its length: every step is equally long. Plain gradient descent takes the gradient as it is.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= lr * g / g.norm()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: a factor and no step
+# hint: You multiply the weights by something. Gradient descent subtracts: the learning rate times the gradient.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w *= 1 - lr * g
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: the running mean
+# hint: You give the mean of the losses so far. Asked for is the loss of each step.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= lr * g
+        losses.append(loss.detach())
+    return torch.stack(losses).cumsum(0) / torch.arange(1, len(losses) + 1)
+
+# %% wrong: a distance and no square
+# hint: You took the root of the squared error of each image, its distance. The chapter minimises the square.
+def train(encoder, decoder, batches, lr):
+    weights, losses = [*encoder.parameters(), *decoder.parameters()], []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).sqrt().mean()
+        found = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for w, g in zip(weights, found):
+                w -= lr * g
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: only the encoder is cleared
+# hint: From the second step on, the decoder's steps are too long: its gradients pile up, since only the encoder's are cleared.
+def train(encoder, decoder, batches, lr):
+    losses = []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        encoder.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for w in [*encoder.parameters(), *decoder.parameters()]:
+                w -= lr * w.grad
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: only the decoder is cleared
+# hint: From the second step on, the encoder's steps are too long: its gradients pile up, since only the decoder's are cleared.
+def train(encoder, decoder, batches, lr):
+    losses = []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        decoder.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for w in [*encoder.parameters(), *decoder.parameters()]:
+                w -= lr * w.grad
+        losses.append(loss.detach())
+    return torch.stack(losses)

@@ -53,17 +53,17 @@ def inputs(rng):
 def probe(answer, codes, noise):
     z = answer(codes, noise)
     again = answer(codes, noise.flip(0))
-    together = torch.cat([z, torch.zeros_like(z)])
     return {"number_of_draws": list(z.shape), "mean_of_the_draws": z.double().mean(0),
             "covariance_of_the_draws": torch.cov(z.double().T) if z.dim() == 2 else z,
-            "each_draw_from_its_own_row": float((z.flip(0) - again).abs().max() < 1e-3),
+            "each_draw_from_its_own_row": "yes" if (z.flip(0) - again).abs().max() < 1e-3 else "no",
             "draw_from_noise_of_zero": answer(codes, torch.zeros(1, 3))}
 
 # %% laws
 def laws(seen, codes, noise):
     yield seen["number_of_draws"] == [400.0, 3.0], "there are n codes"
+    yield seen["each_draw_from_its_own_row"] == "yes", "each code comes from its own row of the noise", \
+        "Use the rows of `noise`, one for each code, and draw no noise of your own."
     yield (seen["draw_from_noise_of_zero"] - codes.mean(0)).abs().max() < 1e-3, "no noise gives the mean of the codes"
-    yield seen["each_draw_from_its_own_row"] == 1, "each code comes from its own row of the noise"
     got, want = seen["covariance_of_the_draws"], HEAT * torch.cov(codes.double().T)
     yield (got.diagonal() - want.diagonal()).abs().max() < 0.01 * (1 + want.abs().max()), \
         "each number of the code varies as much as it should"
@@ -90,7 +90,7 @@ def draw_codes(codes, noise):
     return torch.stack([fitted.mean + fitted.scale_tril @ row for row in noise])
 
 # %% wrong: each number on its own
-# hint: Your numbers vary as much as they should, but each on its own. The codes of images vary together: use the whole covariance.
+# hint: Your numbers vary each on its own. The codes of images vary together: use the whole covariance.
 #- root = torch.linalg.cholesky(covariance)
 #+ root = torch.diag(covariance.diagonal().sqrt())
 
@@ -111,7 +111,7 @@ def draw_codes(codes, noise):
 #+ return HEAT**0.5 * noise
 
 # %% wrong: the mean is missing
-# hint: The spread is right, and the draws lie around zero. Add the mean of the codes.
+# hint: The draws lie around zero. Add the mean of the codes.
 #- return centre + noise
 #+ return noise
 
@@ -129,3 +129,32 @@ def draw_codes(codes, noise):
 # hint: You divided by the number of images. Here the covariance is to be the one of `torch.cov`, divided by that number minus 1.
 #- torch.cov(codes.T)
 #+ torch.cov(codes.T, correction=0)
+
+# %% wrong: variances for spreads
+# hint: The noise is multiplied by the variance of each number. A number that should have the variance v is the root of v times the noise;
+#   and the codes of images vary together, which takes the whole covariance.
+#- root = torch.linalg.cholesky(covariance)
+#+ root = torch.diag(covariance.diagonal())
+
+# %% wrong: the covariance around zero
+# hint: Your covariance is the mean of the products of the codes with the mean still in them. Take the mean off first.
+#- torch.cov(codes.T)
+#+ (codes.T @ codes / (len(codes) - 1))
+
+# %% wrong: one spread for all
+# hint: You used one spread for all numbers of the code. Each number has its own, and they vary together.
+def draw_codes(codes, noise):
+    return codes.mean(0) + HEAT**0.5 * codes.std() * noise
+
+# %% wrong: correlations for the covariance
+# hint: You took the correlations: with them each number of the code has the spread 1. The covariance holds the spreads too.
+#- torch.cov(codes.T)
+#+ torch.corrcoef(codes.T)
+
+# %% wrong: the noise made standard again
+# hint: You standardise the noise by its own mean and spread. Each code then depends on all rows, and a single row becomes 0 / 0: take the
+#   noise as it is.
+def draw_codes(codes, noise):
+    root = torch.linalg.cholesky(HEAT * torch.cov(codes.T))
+    spread = ((noise - noise.mean(0)).square().sum(0) / (len(noise) - 1)).sqrt()
+    return codes.mean(0) + (noise - noise.mean(0)) / spread @ root.T

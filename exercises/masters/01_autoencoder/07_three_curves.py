@@ -8,7 +8,7 @@
 # passage: Curved against flat
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, numbers_for_half 0.36
+# tolerance: 1e-4, numbers_for_half 0.31
 # removes:
 
 # %% statement
@@ -27,8 +27,12 @@ a third.
 
 # %% draws
 def draws(rng):
+    import base64
+
     letters = rng.sample("ABC", 3)
-    return {"ASKED": rng.choice(["digits", "clothes"]), "digits": letters[0], "clothes": letters[1], "shuffled": letters[2]}
+    kinds = dict(zip(letters, ["digits", "clothes", "shuffled"]))
+    hidden = base64.b64encode(" ".join(kinds[letter] for letter in "ABC").encode()).decode()
+    return {"hidden": hidden, "ASKED": rng.choice(["digits", "clothes"]), "digits": letters[0], "clothes": letters[1], "shuffled": letters[2]}
 
 # %% given
 from functools import lru_cache
@@ -48,11 +52,13 @@ def share_lost(kind):
     return 1 - torch.cat([torch.zeros(1), values.cumsum(0)]) / values.sum()
 
 # %% show
+import base64
+
 import matplotlib.pyplot as plt
 from vae_lib import plots
 
 plots.style()
-kinds = {"{{digits}}": "digits", "{{clothes}}": "clothes", "{{shuffled}}": "shuffled"}
+kinds = dict(zip("ABC", base64.b64decode("{{hidden}}").decode().split()))
 fig, ax = plt.subplots()
 for letter, color in zip("ABC", plots.COLORS.values()):
     lost = share_lost(kinds[letter]).tolist()
@@ -82,7 +88,12 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield 1 <= seen["numbers_for_half"] <= 784, "a code has between 1 and 784 numbers"
+    yield 1 <= seen["numbers_for_half"] <= 784, "a code has between 1 and 784 numbers", \
+        "Go from 0.5 on the upright axis to the curve, and from there down to the axis of the numbers."
+    half = int((share_lost("{{ASKED}}") <= 0.5).nonzero()[0])
+    yield abs(seen["numbers_for_half"] - half) <= 0.31 * (1 + half), "the curve asked for crosses the line at 0.5 there", \
+        f"Too {'large' if seen['numbers_for_half'] > half else 'small'}. Go along the grey line to the curve, then down. The axis is logarithmic: the small " \
+        "marks after 1 are 2, 3, 4 …, those after 10 are 20, 30, 40 …"
 
 # %% right: in small letters, read off the figure
 exact = int((share_lost("{{ASKED}}") <= 0.5).nonzero()[0])
@@ -117,16 +128,57 @@ reading["numbers for half"] = torch.tensor(exact - 0.1 * exact)
 #+ "shuffled": "{{clothes}}"
 
 # %% wrong: half of all the numbers
-# hint: The letters are right. You took half of the 784 numbers: asked for is where half of the *error* is left.
+# hint: You took half of the 784 numbers: asked for is where half of the *error* is left.
 #- "numbers for half": half
 #+ "numbers for half": 392
 
 # %% wrong: the other curve
-# hint: The letters are right. You read the number off the curve of another kind of image.
+# hint: You read the number off the curve of another kind of image.
 #- int((share_lost("{{ASKED}}")
 #+ int((share_lost("digits" if "{{ASKED}}" == "clothes" else "clothes")
 
 # %% wrong: where a tenth is left
-# hint: The letters are right. You read where about a tenth of the error is left, and not half.
+# hint: You read where about a tenth of the error is left, and not half.
 #- <= 0.5)
 #+ <= 0.1)
+
+# %% wrong: half of the shuffled curve
+# hint: You read the number off the curve of the shuffled digits.
+#- share_lost("{{ASKED}}")
+#+ share_lost("shuffled")
+
+# %% wrong: the axis read as if it were even
+# hint: The axis of the numbers is logarithmic: each mark of the large ones is ten times the one before, and the small marks between 10 and 100
+#   are 20, 30, 40 … Half-way between two large marks lies about 3 times the left one, and not 5 times.
+#- "numbers for half": half
+#+ "numbers for half": 5.5 * 10 ** (len(str(half)) - 1)
+
+# %% wrong: the exponent
+# hint: You gave an exponent. The axis of the numbers is logarithmic, and its marks are numbers: 10¹ is ten.
+#- "numbers for half": half
+#+ "numbers for half": torch.tensor(float(half)).log10()
+
+# %% wrong: the share itself
+# hint: You gave the share of the error. Asked for is the number of numbers at which it is reached, on the other axis.
+#- "numbers for half": half
+#+ "numbers for half": 0.5
+
+# %% wrong: all three moved on
+# hint: All three letters stand in another's place. Begin with the shuffled digits: their pixels know nothing of each other, so no direction
+#   carries much, and their curve falls last. Of the other two, clothes fall faster at first.
+#- "digits": "{{digits}}"
+#+ "digits": "{{clothes}}"
+#- "clothes": "{{clothes}}"
+#+ "clothes": "{{shuffled}}"
+#- "shuffled": "{{shuffled}}"
+#+ "shuffled": "{{digits}}"
+
+# %% wrong: all three moved back
+# hint: No letter stands where it belongs. The curve that stays high longest is that of the shuffled digits, whose pixels do not vary together.
+#   The one that falls at once is that of the clothes.
+#- "digits": "{{digits}}"
+#+ "digits": "{{shuffled}}"
+#- "clothes": "{{clothes}}"
+#+ "clothes": "{{digits}}"
+#- "shuffled": "{{shuffled}}"
+#+ "shuffled": "{{clothes}}"

@@ -8,7 +8,7 @@
 # passage: Scored on the training images
 # answer: few_images
 # repeats: 1
-# tolerance: 1e-3
+# tolerance: 3e-3
 # removes:
 
 # %% statement
@@ -17,7 +17,7 @@ Take the first {{FEW}} validation images of Fashion-MNIST for fitting and the ne
 first. Its squared error is summed over the pixels and averaged over the images, as in the chapter.
 
 How many times larger is the error on the 500 new images than on the {{FEW}} images of the fit? *Predict* the factor, and do not
-change the prediction afterwards: a wrong one costs nothing. Then *measure* it, and put both into `few_images`.
+change the prediction afterwards: a wrong one costs nothing. Then *measure* it, to two digits after the point, and put both into `few_images`.
 """
 
 # %% draws
@@ -71,7 +71,8 @@ def probe(answer):
 def laws(seen):
     yield seen["measured"] > 0, "a factor between two errors is positive"
     yield seen["measured"] > 1, "new images lose more than those of the fit", \
-        "Which error stands above the other? PCA keeps the directions that suit the images it was fitted to."
+        "PCA keeps the directions that suit the images it was fitted to: on others it loses more. Which error stands above the fraction bar?"
+    yield seen["measured"] < 30, "the two errors are of one size", "Asked for is a factor: one error divided by the other."
 
 # %% right: with the eigenvectors of the covariance, in float64
 fitted, new = images(0, FEW).double(), images(FEW, FEW + 500).double()
@@ -126,3 +127,92 @@ few_images = {"predicted": 1.5, "measured": losses[1] / losses[0]}
 # hint: The mean is not taken off before the singular value decomposition, nor before the projection.
 #- centre = fitted.mean(0)
 #+ centre = 0 * fitted.mean(0)
+
+# %% wrong: nothing changes
+# hint: A factor of 1 says that new images lose no more than those of the fit. Measure it: fit to the first images, score both sets.
+few_images = {"predicted": 1.0, "measured": 1.0}
+
+# %% wrong: the roles exchanged
+# hint: You fitted PCA to the 500 new images and scored the first ones. It is fitted to the first, few ones.
+#- centre = fitted.mean(0)
+#+ fitted, new = new, fitted
+#+ centre = fitted.mean(0)
+
+# %% wrong: each set by its own fit
+# hint: Each set was scored by a PCA of its own. There is one fit, to the first images, and both sets are scored by it.
+fitted, new = images(0, FEW), images(FEW, FEW + 500)
+
+def own_error(x):
+    left = x - x.mean(0)
+    rows = torch.linalg.svd(left, full_matrices=False).Vh[:KEPT]
+    return (left - left @ rows.T @ rows).square().sum(1).mean()
+
+few_images = {"predicted": 2, "measured": own_error(new) / own_error(fitted)}
+
+# %% wrong: fitted to all
+# hint: You fitted PCA to both sets together. Then the 500 are no new images any more.
+#- centre = fitted.mean(0)
+#+ old, fitted = fitted, torch.cat([fitted, new])
+#+ centre = fitted.mean(0)
+#- error(fitted)
+#+ error(old)
+
+# %% wrong: the error itself
+# hint: This is the error of the new images. Asked for is how many times larger it is than the error on the images of the fit.
+#- (error(new) / error(fitted))
+#+ error(new)
+
+# %% wrong: the error of the fit
+# hint: This is the error on the images of the fit. Asked for is how many times larger the one on the new images is.
+#- (error(new) / error(fitted))
+#+ error(fitted)
+
+# %% wrong: how much more
+# hint: This is by how much the error grows, as a share: the factor minus 1. Asked for is the factor.
+#- (error(new) / error(fitted))
+#+ (error(new) / error(fitted) - 1)
+
+# %% wrong: in per cent
+# hint: You gave the factor in per cent. Asked for is the factor itself.
+#- (error(new) / error(fitted))
+#+ (100 * error(new) / error(fitted))
+
+# %% wrong: no numbers at all
+# hint: You compared the errors of the mean image, with no number kept. The errors of the fit with `KEPT` numbers are meant.
+#- left = left - left @ rows.T @ rows
+#+ pass
+
+# %% wrong: twice as many numbers
+# hint: You kept twice as many numbers as asked for.
+fitted, new = images(0, FEW), images(FEW, FEW + 500)
+centre = fitted.mean(0)
+many = torch.linalg.svd(fitted - centre, full_matrices=False).Vh[:2 * KEPT]
+above, below = (((x - centre) - (x - centre) @ many.T @ many).square().sum(1).mean() for x in (new, fitted))
+few_images = {"predicted": 2, "measured": above / below}
+
+# %% wrong: one number fewer
+# hint: You kept one number fewer than asked for: a slice `[:a]` has a entries.
+#- .Vh[:KEPT]
+#+ .Vh[:KEPT - 1]
+
+# %% wrong: one number more
+# hint: You kept one number more than asked for.
+#- .Vh[:KEPT]
+#+ .Vh[:KEPT + 1]
+
+# %% wrong: each set's own eigenvalues
+# hint: You compared the eigenvalues left out of two fits, one to each set. There is one fit, to the first images; the new ones are only scored.
+def left_out(x):
+    return torch.linalg.eigvalsh(torch.cov(x.T))[:-KEPT].sum()
+
+few_images = {"predicted": 2, "measured": left_out(images(FEW, FEW + 500)) / left_out(images(0, FEW))}
+
+# %% wrong: scored on all the images
+# hint: You scored the images of the fit together with the new ones. The 500 new ones stand alone above the fraction bar.
+#- error(new) /
+#+ error(torch.cat([fitted, new])) /
+
+# %% wrong: the middle image
+# hint: You took the median of the new images' errors. Averages are compared.
+#- (error(new) / error(fitted))
+#+ (((new - centre) - (new - centre) @ rows.T @ rows).square().sum(1).median() / error(fitted))

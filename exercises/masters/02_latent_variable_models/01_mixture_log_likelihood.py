@@ -8,15 +8,15 @@
 # passage: A hidden class
 # answer: log_mixture
 # returns: tensor
-# tolerance: 3e-4
+# tolerance: 3e-4, value_far_away 1e-5
 # removes:
 
 # %% statement
 r"""
-A hidden class $k$ has the probability $\pi_k$, and within class $k$ the numbers of an image are independent,
-$x_j \sim \mathcal{N}(m_{kj},\, s^2)$ with $s = {{S}}$ for all classes.
+A mixture has components $c$ with probabilities $\alpha_c$, its hidden classes. Within class $c$ the numbers of an image are independent,
+$x_i \sim \mathcal{N}(m_{ci},\, \sigma_x^2)$, with the standard deviation $\sigma_x = {{S}}$ for all classes.
 
-Write `log_mixture(x, log_weights, means)`: $\log p(x)$ for `x` of shape `(batch, numbers)`, `log_weights` $= \log \pi_k$ of shape `(classes,)`
+Write `log_mixture(x, log_weights, means)`: $\log p(x)$ for `x` of shape `(batch, numbers)`, `log_weights` $= \log \alpha_c$ of shape `(classes,)`
 and `means` of shape `(classes, numbers)`. Give one number for each image, in nats. It must be right for images a hundred standard deviations away
 from every class, whose probability no float can hold.
 """
@@ -49,19 +49,20 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, x, log_weights, means):
-    far = answer(x + 100 * S, log_weights, means)
-    line = torch.linspace(-60, 60, 6001)[:, None]
-    one = answer(line, log_weights, means[:, :1])
-    return {"value": answer(x, log_weights, means), "value_far_away_in_thousands": far / 1000,
-            "area_under_the_density": one.double().exp().sum() * 0.02}
+    line = torch.arange(-1 - 5 * S, 1 + 5 * S, S)  # a step as wide as the spread adds a Gaussian up to nine digits
+    plane = torch.cartesian_prod(line, line)
+    two = answer(plane, log_weights, means[:, :2].clamp(-1, 1))
+    return {"value": answer(x, log_weights, means), "value_far_away": answer(x + 100 * S, log_weights, means),
+            "area_under_the_density": two.double().exp().sum() * S**2}
 
 # %% laws
 def laws(seen, x, log_weights, means):
     yield seen["value"].shape == (5,), "there is one number for each image"
-    yield abs(seen["area_under_the_density"] - 1) < 1e-3, "the density integrates to 1", \
-        "Each class is a density of its own, weighted by its probability: is the constant of the Gaussian there, once for each number?"
-    yield (seen["value_far_away_in_thousands"] < -1).all(), "far away the logarithm is very negative, and finite", \
-        "The exponential of −10,000 is zero. Add up the classes with `torch.logsumexp`."
+    yield abs(seen["area_under_the_density"] - 1) < 1e-3, "the density of two numbers integrates to 1", \
+        "Each class is a density of its own, with the Gaussian's constant once for each number; these densities are added, each times its " \
+        "probability."
+    yield seen["value_far_away"].isfinite().all(), "far away the logarithm is finite", \
+        "The exponential of −10,000 is zero in any float. Add up the classes with `torch.logsumexp`."
 
 # %% right: from torch.distributions
 import torch.distributions as td
@@ -101,7 +102,7 @@ def log_mixture(x, log_weights, means):
 #+ / S**2
 
 # %% wrong: no constant
-# hint: The Gaussian's constant, ½ log 2πs² for each number, is missing: without it the density does not integrate to 1.
+# hint: The Gaussian's constant, ½ log 2πσ_x² for each number, is missing: without it the density does not integrate to 1.
 #-  - 0.5 * torch.log(torch.tensor(2 * torch.pi * S**2))
 #+
 
@@ -120,3 +121,60 @@ def log_mixture(x, log_weights, means):
 def log_mixture(x, log_weights, means):
     middle = (log_weights.exp()[:, None] * means).sum(0)
     return torch.distributions.Normal(middle, S).log_prob(x).sum(-1)
+
+# %% wrong: equal weights
+# hint: Every class counts alike. Their probabilities differ: they are in `log_weights`.
+#- log_weights + log_pixels
+#+ -torch.log(torch.tensor(float(len(means)))) + log_pixels
+
+# %% wrong: probabilities added to logarithms
+# hint: You add the probabilities of the classes to logarithms. A product of probabilities is a sum of logarithms: add `log_weights` as they are.
+#- log_weights + log_pixels
+#+ log_weights.exp() + log_pixels
+
+# %% wrong: the logarithm taken twice
+# hint: `log_weights` are logarithms already. You took another one.
+#- log_weights + log_pixels
+#+ torch.log(-log_weights) + log_pixels
+
+# %% wrong: the sum of the logarithms
+# hint: You add the logarithms of the classes: that multiplies their probabilities. An image comes from one class *or* another: the
+#   probabilities are added, and the logarithm is taken once, of their sum.
+#- torch.logsumexp(log_joint, dim=1)
+#+ log_joint.sum(1)
+
+# %% wrong: the average under the responsibilities
+# hint: You average the logarithms of the classes by their responsibilities. Without the entropy of the responsibilities that is less than
+#   log p(x). Add up the probabilities of the classes: `torch.logsumexp`.
+#- torch.logsumexp(log_joint, dim=1)
+#+ (log_joint.softmax(1) * log_joint).sum(1)
+
+# %% wrong: a class for each number
+# hint: You mixed the classes number by number, as if each number of an image had a class of its own. An image has one class: first sum over its
+#   numbers, then over the classes.
+def log_mixture(x, log_weights, means):
+    log_pixels = torch.distributions.Normal(means, S).log_prob(x[:, None])
+    return torch.logsumexp(log_weights[:, None] + log_pixels, dim=1).sum(-1)
+
+# %% wrong: probabilities, then the logarithm
+# hint: Far away the exponentials are 0 in any float, and log 0 is not finite: `torch.logsumexp` adds up
+#   without leaving the logarithms.
+#- torch.logsumexp(log_joint, dim=1)
+#+ log_joint.exp().sum(1).log()
+
+# %% wrong: a spread of one
+# hint: You took 1 for the spread. It is `S`, in the distance and in the constant.
+def log_mixture(x, log_weights, means):
+    return torch.logsumexp(log_weights + torch.distributions.Normal(means, 1.0).log_prob(x[:, None]).sum(-1), dim=1)
+
+# %% wrong: the constant once
+# hint: The Gaussian's constant, ½ log 2πσ_x², stands once for each image. It belongs to each number.
+#-  - 0.5 * torch.log(torch.tensor(2 * torch.pi * S**2))
+#+
+#- log_weights + log_pixels.sum(-1)
+#+ log_weights + log_pixels.sum(-1) - 0.5 * torch.log(torch.tensor(2 * torch.pi * S**2))
+
+# %% wrong: the variance handed to Normal
+# hint: You handed the variance to the Gaussian. `Normal` takes the standard deviation, and `S` is one.
+def log_mixture(x, log_weights, means):
+    return torch.logsumexp(log_weights + torch.distributions.Normal(means, S**2).log_prob(x[:, None]).sum(-1), dim=1)

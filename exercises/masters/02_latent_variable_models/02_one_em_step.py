@@ -13,16 +13,17 @@
 
 # %% statement
 r"""
-The mixture has classes with weights $\pi_k$ and means $m_k$, and one spread $s = {{SPREAD}}$ for all, which stays as it is. Write `em_step(x, weights, means)`:
-**one** step of EM. `x` has the shape `(n, numbers)`, `weights` `(classes,)`, `means` `(classes, numbers)`. Give the new weights and the new means.
+A mixture has classes $c$ with weights $\alpha_c$ and means $m_c$, and one standard deviation $\sigma_x = {{SPREAD}}$ for all numbers and classes, which
+stays as it is. Write `em_step(x, weights, means)`:
+**one** step of EM. `x` has the shape `(images, numbers)`, `weights` `(classes,)`, `means` `(classes, numbers)`. Give the new weights and the new means.
 
-To keep a class from dying out, add {{EXTRA}} imaginary images to each class **when the weights are computed**, and none when the means are: with $N_k$ the sum
-of the responsibilities of class $k$, its new weight is $(N_k + {{EXTRA}}) / (n + {{EXTRA}} K)$.
+To keep a class from dying out, add {{EXTRA}} imaginary images to each class **when the weights are computed**, and none when the means are: with $\sum_n r_{nc}$ the sum of the shares of class $c$
+in the $N$ images (their responsibilities), its new weight is $(\sum_n r_{nc} + {{EXTRA}}) / (N + {{EXTRA}}\, C)$ for $C$ classes.
 """
 
 # %% draws
 def draws(rng):
-    return {"SPREAD": rng.choice([0.6, 0.8, 1.2, 1.5]), "EXTRA": rng.choice([0.5, 1.0, 2.0])}
+    return {"SPREAD": rng.choice([0.6, 0.8, 1.2, 1.5]), "EXTRA": rng.choice([0.5, 1.5, 2.0])}
 
 # %% given
 import torch
@@ -45,13 +46,17 @@ def em_step(x, weights, means):
 
 # %% inputs
 def inputs(rng):
-    means = 1.5 * rng.normal(3, 2)
+    means = 1.2 * rng.normal(3, 2)
     x = means[[k % 3 for k in range(20)]] + rng.normal(20, 2)
     return {"x": x, "weights": torch.softmax(rng.normal(3), 0), "means": means + 0.5 * rng.normal(3, 2)}
 
 # %% probe
 def probe(answer, x, weights, means):
     new_weights, new_means = answer(x, weights, means)
+    if new_weights.shape == means.shape and new_means.shape == weights.shape:
+        raise Problem("order", "`em_step` returns the new means first. The new weights come first, and the new means second.")
+    if new_means.shape != means.shape:
+        return {"weights": new_weights, "means": new_means}
     far_weights, far_means = answer(x + 300, weights, means + 300)
     return {"weights": new_weights, "means": new_means, "step_of_the_means_far_from_zero": far_means - 300 - means}
 
@@ -117,11 +122,107 @@ def em_step(x, weights, means):
 #+ (len(x) + EXTRA)
 
 # %% wrong: the two of the variance
-# hint: The squared distance is divided by s² and not by 2s²: the responsibilities come out too sharp.
+# hint: The squared distance is divided by σ_x² and not by 2σ_x²: the responsibilities come out too sharp.
 #- squared / (2 * SPREAD**2)
 #+ squared / SPREAD**2
 
 # %% wrong: s for its square
-# hint: The squared distance is divided by 2s. It is measured against the variance, s².
+# hint: The squared distance is divided by 2σ_x. It is measured against the variance, σ_x².
 #- squared / (2 * SPREAD**2)
 #+ squared / (2 * SPREAD)
+
+# %% wrong: weights in place of their logarithms
+# hint: You add the weights to logarithms. In a sum of logarithms stands log α: a product of probabilities becomes a sum.
+#- torch.log(weights) - squared
+#+ weights - squared
+
+# %% wrong: the variance handed to Normal
+# hint: The spread is squared once too often: `Normal` takes the standard deviation, and the squared distance is divided by 2σ_x².
+#- squared / (2 * SPREAD**2)
+#+ squared / (2 * SPREAD**4)
+
+# %% wrong: a spread of one
+# hint: The responsibilities are those of a spread of 1. The squared distance is divided by 2σ_x², with σ_x = `SPREAD`.
+#- squared / (2 * SPREAD**2)
+#+ squared / 2
+
+# %% wrong: mean over the numbers
+# hint: The squared distance is averaged over the numbers of an image. They are independent within a class: their logarithms add up.
+#- .square().sum(-1)
+#+ .square().mean(-1)
+
+# %% wrong: two steps
+# hint: You took two steps. Asked for is one: the responsibilities once, then weights and means from them.
+def em_step(x, weights, means):
+    for _ in range(2):
+        share = torch.softmax(torch.log(weights) - (x[:, None] - means).square().sum(-1) / (2 * SPREAD**2), dim=1)
+        weights = (share.sum(0) + EXTRA) / (len(x) + EXTRA * len(weights))
+        means = share.T @ x / share.sum(0)[:, None]
+    return weights, means
+
+# %% wrong: new weights for the means
+# hint: For the means you computed the responsibilities again, with the new weights. Both halves of a step use the same responsibilities.
+def em_step(x, weights, means):
+    share = torch.softmax(torch.log(weights) - (x[:, None] - means).square().sum(-1) / (2 * SPREAD**2), dim=1)
+    counts, total = share.sum(0), len(x) + EXTRA * len(weights)
+    new_weights = (counts + EXTRA) / total
+    share = torch.softmax(torch.log(new_weights) - (x[:, None] - means).square().sum(-1) / (2 * SPREAD**2), dim=1)
+    return new_weights, share.T @ x / share.sum(0)[:, None]
+
+# %% wrong: the imaginary images shared out
+# hint: You shared the imaginary images out among the classes. Each class gets all `EXTRA` of them, so there are EXTRA times the number of classes
+#   in all.
+#- (counts + EXTRA) / (len(x) + EXTRA * len(weights))
+#+ (counts + EXTRA / len(weights)) / (len(x) + EXTRA)
+
+# %% wrong: imaginary images at the old means
+# hint: Your imaginary images pull on the means: they lie at the old ones. They count for the weights alone.
+#- new_means = share.T @ x / counts[:, None]
+#+ new_means = (share.T @ x + EXTRA * means) / (counts + EXTRA)[:, None]
+
+# %% wrong: imaginary images added to the shares of the whole
+# hint: You added `EXTRA` to the mean responsibility. It is a number of images: add it to the sum, then divide by the number of all images.
+#- (counts + EXTRA) / (len(x) + EXTRA * len(weights))
+#+ counts / len(x) + EXTRA
+
+# %% wrong: one imaginary image
+# hint: You added one imaginary image to each class. It should be `EXTRA` of them.
+#- (counts + EXTRA) / (len(x) + EXTRA * len(weights))
+#+ (counts + 1) / (len(x) + len(weights))
+
+# %% wrong: imaginary images in the responsibilities
+# hint: You added `EXTRA` to each image's responsibilities. It is added to their sums over the images, for the weights alone.
+#- counts = share.sum(0)
+#+ counts = share.sum(0)
+#+     share = (share + EXTRA) / (1 + EXTRA * len(weights))
+#- / counts[:, None]
+#+ / share.sum(0)[:, None]
+
+# %% wrong: the weights stay
+# hint: The weights come back as they were. Their new values follow from the sums of the responsibilities.
+#- return new_weights
+#+ return weights
+
+# %% wrong: the means stay
+# hint: The means come back as they were. Their new values are averages of the images, weighted by the responsibilities.
+#- return new_weights, new_means
+#+ return new_weights, means
+
+# %% wrong: responsibilities without the image
+# hint: Your responsibilities are the old weights, the same for every image. They are probabilities *given the image*: weight times density,
+#   divided by the sum over the classes.
+#- torch.softmax(log_joint, dim=1)
+#+ weights.expand(len(x), -1)
+
+# %% wrong: densities not divided by their sum
+# hint: Your responsibilities do not add up to 1 for an image: divide weight times density by its sum over the classes.
+def em_step(x, weights, means):
+    density = torch.distributions.Normal(means, SPREAD).log_prob(x[:, None]).sum(-1).exp()
+    share = weights * density
+    counts = share.sum(0)
+    return (counts + EXTRA) / (len(x) + EXTRA * len(weights)), share.T @ x / counts[:, None]
+
+# %% wrong: the new means half-way
+# hint: Your means go half of the way. A step of EM goes all the way to the weighted average of the images.
+#- return new_weights, new_means
+#+ return new_weights, (means + new_means) / 2

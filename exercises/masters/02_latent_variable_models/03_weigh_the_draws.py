@@ -8,16 +8,17 @@
 # passage: Importance sampling
 # answer: weigh
 # returns: tensor, tensor
-# tolerance: 4e-4
+# tolerance: 4e-4, log_p_of_tiny_weights 4e-3, size_of_tiny_weights 4e-3
 # removes: vae_lib.objectives.iwae_bound
 
 # %% statement
 r"""
-Latents $z_1 \dots z_K$ were drawn from a proposal $r(z)$. For each of them three logarithms are known: $\log p(z_k)$, $\log p(x \mid z_k)$ and
-$\log r(z_k)$. By a slip of the one who drew them, {{LOST}} of the weights were lost: draws whose weight would have been **zero**. They still count as draws.
+Latents $z_1 \dots z_K$ were drawn from a proposal $q(z)$. For each of them three logarithms are known: $\log p(z_k)$, $\log p(x \mid z_k)$ and
+$\log q(z_k)$. By a slip of the one who drew them, {{LOST}} of the weights were lost: draws whose weight would have been **zero**. They still count as draws.
 
 Write `weigh(log_prior, log_likelihood, log_proposal)`, all of shape `(K, batch)` *without* the lost ones: the importance-sampling estimate of
-$\log p(x)$ and the effective sample size $(\sum_k w_k)^2 / \sum_k w_k^2$, each of shape `(batch,)`. Weights may be as small as $e^{-3000}$.
+$\log p(x)$ and the effective sample size $(\sum_k w_k)^2 / \sum_k w_k^2$, each of shape `(batch,)`. Weights may be as small as $e^{-3000}$,
+and those of one image much smaller than those of another.
 """
 
 # %% draws
@@ -49,10 +50,12 @@ def inputs(rng):
 # %% probe
 def probe(answer, log_prior, log_likelihood, log_proposal, far):
     value, size = answer(log_prior, log_likelihood, log_proposal)
-    tiny, tiny_size = answer(log_prior, log_likelihood - far, log_proposal)
+    shift = 900 + far * torch.tensor([1.0, 0.0, 1.0, 0.0])  # all images are improbable, and some far more so
+    tiny, tiny_size = answer(log_prior, log_likelihood - shift, log_proposal)
     same, same_size = answer(*[torch.full((6, 2), -1.5)] * 3)
-    return {"log_p": value, "effective_sample_size": size, "log_p_of_tiny_weights_in_thousands": tiny / 1000,
-            "size_of_tiny_weights_by_ten": tiny_size / 10, "size_of_equal_weights": same_size}
+    tiny = tiny + shift if tiny.shape == shift.shape else tiny
+    return {"log_p": value, "effective_sample_size": size, "log_p_of_tiny_weights": tiny, "size_of_tiny_weights": tiny_size,
+            "size_of_equal_weights": same_size}
 
 # %% laws
 def laws(seen, log_prior, log_likelihood, log_proposal, far):
@@ -86,12 +89,12 @@ def weigh(log_prior, log_likelihood, log_proposal):
 #+ return log_w.mean(0),
 
 # %% wrong: the prior is forgotten
-# hint: The prior is missing from the weights: a weight is p(z) p(x|z) / r(z).
+# hint: The prior is missing from the weights: a weight is p(z) p(x|z) / q(z).
 #- log_w = log_prior + log_likelihood - log_proposal
 #+ log_w = log_likelihood - log_proposal
 
 # %% wrong: not divided by the proposal
-# hint: You did not divide by the proposal: the draws come more often from where r is large, and the weights must take that back.
+# hint: You did not divide by the proposal: the draws come more often from where q is large, and the weights must take that back.
 #- + log_likelihood - log_proposal
 #+ + log_likelihood
 
@@ -106,7 +109,7 @@ def weigh(log_prior, log_likelihood, log_proposal):
 #+ torch.exp(log_squares - 2 * log_sum)
 
 # %% wrong: the size by the largest weight
-# hint: The estimate is right. For the size you gave the sum over the largest weight; asked for is the square of the sum over the sum of the squares.
+# hint: For the size you gave the sum over the largest weight; asked for is the square of the sum over the sum of the squares.
 #- torch.exp(2 * log_sum - log_squares)
 #+ torch.exp(log_sum - log_w.amax(0))
 
@@ -114,3 +117,84 @@ def weigh(log_prior, log_likelihood, log_proposal):
 # hint: The proposal multiplies the weights. It divides them.
 #- + log_likelihood - log_proposal
 #+ + log_likelihood + log_proposal
+
+# %% wrong: the sum of the logarithms by the number
+# hint: You average the log weights, the lost ones as zeros. The weights are averaged, and a lost weight is 0; the logarithm is taken once, of
+#   their average.
+#- return log_sum - torch.log(torch.tensor(float(draws))),
+#+ return log_w.sum(0) / draws,
+
+# %% wrong: lost weights of one
+# hint: Your lost weights are 1: the *logarithm* of a weight that is 0 is −∞, and not 0. For the sums they are nothing, for the number they count.
+def weigh(log_prior, log_likelihood, log_proposal):
+    log_w = log_prior + log_likelihood - log_proposal
+    log_w = torch.cat([log_w, torch.zeros(LOST, log_w.shape[1])])
+    size = torch.exp(2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0))
+    return log_w.logsumexp(0) - torch.tensor(float(len(log_w))).log(), size
+
+# %% wrong: the number of lost draws in the sum
+# hint: You added the number of lost draws to the sum of the weights. They weigh 0: they add to the number of draws, not to the sum.
+#- return log_sum - torch
+#+ return torch.logaddexp(log_sum, torch.tensor(float(LOST)).log()) - torch
+
+# %% wrong: the likelihood is forgotten
+# hint: The likelihood is missing from the weights: a weight is p(z) p(x|z) / q(z).
+#- log_w = log_prior + log_likelihood - log_proposal
+#+ log_w = log_prior - log_proposal
+
+# %% wrong: the likelihood alone
+# hint: Your weights are the likelihoods. That is right for draws from the prior; these come from q: a weight is p(z) p(x|z) / q(z).
+#- log_w = log_prior + log_likelihood - log_proposal
+#+ log_w = log_likelihood
+
+# %% wrong: the weights upside down
+# hint: Your weights are upside down: q(z) over p(z) p(x|z).
+#- log_w = log_prior + log_likelihood - log_proposal
+#+ log_w = log_proposal - log_prior - log_likelihood
+
+# %% wrong: the size of the log weights
+# hint: For the size you summed the logarithms of the weights and their squares. The weights themselves are summed and squared.
+#- torch.exp(2 * log_sum - log_squares)
+#+ log_w.sum(0).square() / log_w.square().sum(0)
+
+# %% wrong: the size by the entropy
+# hint: You took the exponential of the entropy of the shares, another measure of how many count. Asked for is the square of the sum over the sum of
+#   the squares.
+#- torch.exp(2 * log_sum - log_squares)
+#+ torch.distributions.Categorical(logits=log_w.T).entropy().exp()
+
+# %% wrong: the size of the likelihoods
+# hint: Your size is that of the likelihoods. It is one of the weights, with prior and proposal in them.
+#- torch.exp(2 * log_sum - log_squares)
+#+ torch.exp(2 * log_likelihood.logsumexp(0) - (2 * log_likelihood).logsumexp(0))
+
+# %% wrong: the size by an unbiased variance
+# hint: Your size comes from a variance divided by the number of weights minus 1. The square of the sum over the sum of the squares has no
+#   such minus 1.
+#- torch.exp(2 * log_sum - log_squares)
+#+ len(log_w) / (1 + log_w.softmax(0).var(0) * len(log_w) ** 2)
+
+# %% wrong: the exponentials as they are
+# hint: The exponential of −3000 is 0 in any float: stay with `torch.logsumexp`, for the squares too.
+def weigh(log_prior, log_likelihood, log_proposal):
+    w = torch.exp(log_prior + log_likelihood - log_proposal)
+    return torch.log(w.sum(0) / (len(w) + LOST)), w.sum(0) ** 2 / (w**2).sum(0)
+
+# %% wrong: one shift for all images
+# hint: You take out the largest weight of all images together. An image whose weights are far smaller is left with zeros: take out the largest weight of
+#   each image, or use `torch.logsumexp`.
+def weigh(log_prior, log_likelihood, log_proposal):
+    log_w = log_prior + log_likelihood - log_proposal
+    w = torch.exp(log_w - log_w.max())
+    return log_w.max() + torch.log(w.sum(0) / (len(w) + LOST)), w.sum(0) ** 2 / (w**2).sum(0)
+
+# %% wrong: the average of the likelihood's logarithm
+# hint: You averaged log p(x|z) with normalised weights: that is close to an average under the posterior, a part of a bound. p(x) is the mean of
+#   the weights themselves.
+#- return log_sum - torch.log(torch.tensor(float(draws))),
+#+ return (log_w.softmax(0) * log_likelihood).sum(0),
+
+# %% wrong: the size with the lost ones
+# hint: The lost draws are in your size. Their weights are 0 and add nothing to either of its sums.
+#- torch.exp(2 * log_sum - log_squares)
+#+ torch.exp(2 * log_sum - log_squares) + LOST

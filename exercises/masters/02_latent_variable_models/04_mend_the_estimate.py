@@ -16,7 +16,7 @@
 r"""
 `estimate` should estimate $\log p(x)$ of binary images by draws from the prior: $p(x)$ is the average of $p(x \mid z)$ over
 $z \sim \mathcal{N}(0, I)$. `decoder` gives logits, `z` holds the draws, `(draws, z_dim)`, and `x` the images, `(batch, pixels)`. One number for each
-image, in nats. The code has **two faults**. Mend them.
+image, in nats, and finite where the decoder is sure of a pixel (logits of ±100 and more). The code has **two faults**. Mend them.
 """
 
 # %% given
@@ -41,12 +41,21 @@ def inputs(rng):
 # %% probe
 def probe(answer, x, z, weight):
     return {"value": answer(lambda z: z @ weight, x, z), "value_of_one_draw": answer(lambda z: z @ weight, x, z[:1]),
-            "value_of_sure_pixels": answer(lambda z: 300 * z @ weight, x, z) / 100}
+            "value_of_sure_pixels": answer(lambda z: 300 * z @ weight, x, z)}
 
 # %% laws
 def laws(seen, x, z, weight):
     yield seen["value"].shape == (4,), "there is one number for each image"
-    yield (seen["value"] <= 1e-5).all(), "a log-probability of pixels is never above 0"
+    yield (seen["value"] <= 1e-5).all(), "a log-probability of pixels is never above 0", \
+        "Each of the two cases, a light pixel and a dark one, has a log-probability of at most 0."
+    p = torch.sigmoid((z @ weight).double())[:, None]
+    right = torch.where(x == 1, p, 1 - p).prod(-1).mean(0).log()
+    cut = "With sure pixels a probability is rounded to 0 or 1, or cut off (`clamp`, `eps`), before its logarithm is taken. `logsigmoid` gives the " \
+        "logarithm from the logit itself, for ±logit."
+    logits = (300 * z @ weight).double()[:, None]
+    sure = torch.logsumexp(-torch.nn.functional.softplus(torch.where(x == 1, -logits, logits)).sum(-1), 0) - math.log(len(z))
+    yield (seen["value_of_sure_pixels"] - sure).abs().max() < 1 + 1e-3 * sure.abs().max(), "it is right where the decoder is sure", \
+        cut if (seen["value"] - right).abs().max() < 1e-2 else ""
 
 # %% right: from torch.distributions
 import torch.distributions as td
@@ -101,3 +110,80 @@ def estimate(decoder, x, z):
 # hint: Light and dark pixels are the wrong way round: a large logit should make a 1 probable.
 #- x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
 #+ x * F.logsigmoid(-logits) + (1 - x) * F.logsigmoid(logits)
+
+# %% wrong: a dark pixel as probable as a light one
+# hint: Dark pixels get the probability of light ones. The probability of a 0 is sigmoid(−logit): the minus is missing inside.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = F.logsigmoid(logits) * torch.ones_like(x)
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) - math.log(len(z))
+
+# %% wrong: one minus a logarithm
+# hint: You wrote 1 minus a logarithm for the dark pixels. It is the probability that is taken from 1: log(1 − p), which is `logsigmoid` of −logit.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) + (1 - x) * (1 - F.logsigmoid(logits))
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) - math.log(len(z))
+
+# %% wrong: dark pixels are subtracted
+# hint: The logarithm for the dark pixels is subtracted. Both cases are log-probabilities and are added.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) - (1 - x) * F.logsigmoid(-logits)
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) - math.log(len(z))
+
+# %% wrong: the minus outside
+# hint: For dark pixels the minus stands in front of the logarithm. It belongs inside, to the logit.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) - (1 - x) * F.logsigmoid(logits)
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) - math.log(len(z))
+
+# %% wrong: a squared error
+# hint: You took a squared error. Binary pixels have the likelihood of a coin: log p where the pixel is 1, log(1 − p) where it is 0.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = -0.5 * (x - logits.sigmoid()).square()
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) - math.log(len(z))
+
+# %% wrong: averaged pixel by pixel
+# hint: You average over the draws pixel by pixel, before the pixels are multiplied. Pixels are independent given z only: first sum their logarithms for
+#   each draw, then average over the draws.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
+    return (torch.logsumexp(log_pixels, dim=0) - math.log(len(z))).sum(-1)
+
+# %% wrong: the logarithm divided
+# hint: You divided the logarithm of the sum by the number of draws. To divide the sum, subtract the logarithm of that number.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) / len(z)
+
+# %% wrong: the number for its logarithm
+# hint: You subtracted the number of draws. In logarithms one divides by subtracting its logarithm.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
+    return torch.logsumexp(log_pixels.sum(-1), dim=0) - len(z)
+
+# %% wrong: the prior counted twice
+# hint: You added log p(z) to each draw. The draws come from the prior already: it is in how often they come, and must not weigh them again.
+def estimate(decoder, x, z):
+    logits = decoder(z)[:, None]
+    log_pixels = x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)
+    log_prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(-1)[:, None]
+    return torch.logsumexp(log_pixels.sum(-1) + log_prior, dim=0) - math.log(len(z))
+
+# %% wrong: the mean of the logits
+# hint: You averaged the logits of the draws and took one probability. Each draw has its own probability of the image; those are averaged.
+def estimate(decoder, x, z):
+    logits = decoder(z).mean(0)
+    return (x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)).sum(-1)
+
+# %% wrong: the mean of the logits, and a number of draws
+# hint: You averaged the logits of the draws first. Each draw has its own probability of the image: those are averaged, and nothing before.
+def estimate(decoder, x, z):
+    logits = decoder(z).mean(0)
+    return (x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)).sum(-1) - math.log(len(z))

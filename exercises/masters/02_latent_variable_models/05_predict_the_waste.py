@@ -49,7 +49,14 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield seen["log10_ratio"] > 0, "the mean of the squares is above the square of the mean", "Jensen's inequality: r is at least 1."
+    got, one = seen["log10_ratio"], (1 + NOISE**2) / (NOISE * (2 + NOISE**2) ** 0.5)
+    right = D * torch.tensor(one).log10().item()
+    yield got > 0, "the mean of the squares is above the square of the mean", "Jensen's inequality: r is at least 1."
+    hint = "It looks like the ratio itself: asked for is its power of ten." if got > 100 * right else \
+        "It is too large. Find r for one dimension with two integrals over z, E[w²] and E[w]²; then the dimensions multiply." if got > right else \
+        "It is too small, as it comes out of draws in all dimensions: hardly one of them falls where w is large. Find r for *one* dimension, by two " \
+        "integrals or many draws; then the dimensions multiply."
+    yield abs(got - right) < 0.02 * (1 + right), "it agrees with the two averages", hint
 
 # %% right: in closed form
 import math
@@ -94,3 +101,69 @@ waste = {"predicted": 12.5, "log10_ratio": D * torch.log10((w**2).mean() / w.mea
 # hint: You multiplied by the square root of the number of dimensions. The logarithm grows in proportion to the number itself.
 #- D * one
 #+ D**0.5 * one
+
+# %% wrong: the ratio of one dimension
+# hint: This is the ratio r of one dimension, not its logarithm, and not for all dimensions: independent dimensions multiply.
+#- (D * one.log10())
+#+ one
+
+# %% wrong: the dimensions added
+# hint: You multiplied r by the number of dimensions before the logarithm. Independent dimensions multiply: r to the power D, and D times the
+#   logarithm.
+#- (D * one.log10())
+#+ (D * one).log10()
+
+# %% wrong: s taken for the variance
+# hint: You took `NOISE` for the variance. It is the standard deviation s.
+#- Normal(z, NOISE)
+#+ Normal(z, NOISE**0.5)
+
+# %% wrong: s squared once too often
+# hint: The spread is squared once too often: `Normal` takes the standard deviation, `NOISE` itself.
+#- Normal(z, NOISE)
+#+ Normal(z, NOISE**2)
+
+# %% wrong: how much narrower
+# hint: You took the ratio of the two spreads, 1 / s, for each dimension. That is near, and not r: work out E[w²] and E[w]².
+#- one.log10()
+#+ -torch.tensor(NOISE).log10()
+
+# %% wrong: from the KL divergence
+# hint: You took the exponential of the KL divergence from the posterior to the prior. It says where the draws should be; r is E[w²] / E[w]².
+#- D * one.log10()
+#+ D * 0.5 * (NOISE**2 / (1 + NOISE**2) - 1 + torch.tensor((1 + NOISE**2) / NOISE**2).log()) / torch.tensor(10.0).log()
+
+# %% wrong: half of it
+# hint: This is half of it: the power of ten of the root of r, a relative standard deviation, or of half the dimensions.
+#- (D * one.log10())
+#+ (D * one.log10() / 2)
+
+# %% wrong: in bits
+# hint: This is the logarithm to base 2. Asked for is the power of ten.
+#- one.log10()
+#+ one.log2()
+
+# %% wrong: a hundred times as many
+# hint: You added something for the accuracy. Asked for is r alone, E[w²] / E[w]².
+#- (D * one.log10())
+#+ (D * one.log10() + 2)
+
+# %% wrong: one dimension too many
+# hint: You counted one dimension too many.
+#- (D * one
+#+ ((D + 1) * one
+
+# %% wrong: one dimension too few
+# hint: You counted one dimension too few.
+#- (D * one
+#+ ((D - 1) * one
+
+# %% wrong: the relative variance for the ratio
+# hint: You took the relative variance, r − 1, of one dimension. It is r that multiplies over the dimensions.
+#- one.log10()
+#+ (one - 1).log10()
+
+# %% wrong: the constant of the square
+# hint: You squared the exponential and forgot that its constant is squared too: w² has 1 / (2πs²) in front.
+#- w**2).sum()
+#+ w**2 * NOISE * (2 * torch.pi) ** 0.5).sum()

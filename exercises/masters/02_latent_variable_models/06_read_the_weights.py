@@ -8,7 +8,7 @@
 # passage: Move the proposal
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, size 0.35
+# tolerance: 1e-4, size 0.32
 # removes:
 
 # %% statement
@@ -22,8 +22,12 @@ Which panel is which? And how large is the effective sample size of the *wide* o
 
 # %% draws
 def draws(rng):
+    import base64
+
     letters = rng.sample("ABC", 3)
-    return {"SHIFT": rng.choice([2.5, 3.0, 3.5]), "seed": rng.integer(0, 10**6), "fit": letters[0], "shifted": letters[1], "wide": letters[2]}
+    kinds = dict(zip(letters, ["fit", "shifted", "wide"]))
+    hidden = base64.b64encode(" ".join(kinds[letter] for letter in "ABC").encode()).decode()
+    return {"hidden": hidden, "SHIFT": rng.choice([2.5, 3.0, 3.5]), "seed": rng.integer(0, 10**6), "fit": letters[0], "shifted": letters[1], "wide": letters[2]}
 
 # %% given
 import torch
@@ -37,11 +41,13 @@ def shares(kind):
     return torch.softmax(log_w, 0).sort(descending=True).values
 
 # %% show
+import base64
+
 import matplotlib.pyplot as plt
 from vae_lib import plots
 
 plots.style()
-kinds = {"{{fit}}": "fit", "{{shifted}}": "shifted", "{{wide}}": "wide"}
+kinds = dict(zip("ABC", base64.b64decode("{{hidden}}").decode().split()))
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.6))
 for ax, letter in zip(axes, "ABC"):
     ax.bar(range(1, 51), shares(kinds[letter]).tolist(), color=plots.COLORS["blue"])
@@ -70,7 +76,12 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield 1 <= seen["size"] <= 50, "the effective sample size lies between 1 and the number of draws"
+    yield 1 <= seen["size"] <= 50, "the effective sample size lies between 1 and the number of draws", \
+        "It is about the number of draws that have a fair share of the weight: count the tall bars."
+    right = 1 / shares("wide").square().sum()
+    yield abs(seen["size"] - right) <= 0.32 * (1 + right), "it is about the number of tall bars of the wide one", \
+        "Too large: bars that can hardly be seen do not count." if seen["size"] > right else \
+        "Too small: bars of half the largest height still count, in part."
 
 # %% right: in small letters, counted by eye
 reading = {"fit": "{{fit}}".lower(), "shifted": "{{shifted}} ", "wide": "{{wide}}", "size": 20}
@@ -102,16 +113,41 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 #+ "wide": "{{fit}}"
 
 # %% wrong: the number of draws
-# hint: The letters are right. You gave the number of draws: those with next to no weight do not count.
+# hint: You gave the number of draws: those with next to no weight do not count.
 #- (1 / wide.square().sum()).item()
 #+ 50
 
 # %% wrong: the largest share
-# hint: The letters are right. You gave a share; the size is about the number of draws that share the weight.
+# hint: You gave a share; the size is about the number of draws that share the weight.
 #- (1 / wide.square().sum()).item()
-#+ wide[0].item() + 1
+#+ wide[0].item()
 
 # %% wrong: the size of another panel
-# hint: The letters are right. You gave the size of the shifted proposal.
+# hint: You gave the size of the shifted proposal.
 #- (1 / wide.square().sum()).item()
 #+ (1 / shares("shifted").square().sum()).item()
+
+# %% wrong: the size of the fit
+# hint: You gave the size of the proposal that fits, where nearly all draws count. Asked for is that of the wide one.
+#- (1 / wide.square().sum()).item()
+#+ (1 / shares("fit").square().sum()).item()
+
+# %% wrong: all three moved on
+# hint: All three letters stand in another's place. Begin with the panel whose bars are all about alike: that proposal fits. One bar with nearly all the
+#   weight: shifted. A third of the bars share it: wide.
+#- "fit": "{{fit}}"
+#+ "fit": "{{shifted}}"
+#- "shifted": "{{shifted}}"
+#+ "shifted": "{{wide}}"
+#- "wide": "{{wide}}"
+#+ "wide": "{{fit}}"
+
+# %% wrong: all three moved back
+# hint: No letter stands where it belongs. Equal bars: the proposal fits. A few bars that hold all the weight: it is shifted. Some draws inside, many
+#   outside that weigh nothing: it is wide.
+#- "fit": "{{fit}}"
+#+ "fit": "{{wide}}"
+#- "shifted": "{{shifted}}"
+#+ "shifted": "{{fit}}"
+#- "wide": "{{wide}}"
+#+ "wide": "{{shifted}}"

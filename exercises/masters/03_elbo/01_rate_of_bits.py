@@ -49,19 +49,22 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, logits):
-    free = logits[1:].clone().requires_grad_()
     at_prior = torch.logit(torch.tensor(PRIOR)).expand(1, 3)
-    return {"rate": answer(logits), "rate_of_the_prior": answer(at_prior), "rate_of_sure_bits": answer(torch.full((1, 1), 60.0)),
-            "gradient": gradients(answer(free), free)[0]}
+    return {"rate": answer(logits), "rate_of_the_prior": answer(at_prior), "rate_of_sure_bits": answer(torch.full((1, 1), 60.0))}
 
 # %% laws
 def laws(seen, logits):
     yield seen["rate"].shape == (5,), "there is one number for each image"
     yield (seen["rate"] > -1e-5).all(), "a KL divergence is never negative"
-    yield seen["rate_of_the_prior"].abs().max() < 1e-4, "it is zero where q is the prior"
+    yield seen["rate_of_the_prior"].abs().max() < 1e-4, "it is zero where q is the prior", \
+        "Put π = PRIOR into your formula by hand: each logarithm is that of π over the prior's probability *of the same case*, and averaged under q."
+    q = torch.distributions.Bernoulli(logits=logits[1:].double())
+    right = torch.distributions.kl_divergence(q, torch.distributions.Bernoulli(torch.tensor(PRIOR).double())).sum(1)
+    near = (seen["rate"][1:] - right).abs().max() < 0.05  # right where no bit is sure
     yield (seen["rate_of_sure_bits"] + torch.log(torch.tensor(PRIOR))).abs().max() < 1e-3, \
-        "a bit that is surely 1 costs −log of its prior probability"
-    yield seen["gradient"].abs().sum() > 0, "a gradient reaches the logits"
+        "a bit that is surely 1 costs −log of its prior probability", \
+        "Where π is 1, log π is 0, and 0 · log 0 is 0: what does your formula give there? `logsigmoid` needs no `clamp` and no small number added." \
+        if near else ""
 
 # %% right: from torch.distributions
 import torch.distributions as td
@@ -110,3 +113,77 @@ def rate_of_bits(logits):
 # hint: This is the entropy of q with a minus sign; what the prior says does not occur in it.
 #- (on * (log_on - prior_on) + off * (log_off - prior_off))
 #+ (on * log_on + off * log_off)
+
+# %% wrong: the prior of the other case
+# hint: The prior's probabilities stand in each other's place: a bit of the prior is *1* with probability `PRIOR`.
+#- torch.log(torch.tensor(PRIOR)), torch.log(torch.tensor(1 - PRIOR))
+#+ torch.log(torch.tensor(1 - PRIOR)), torch.log(torch.tensor(PRIOR))
+
+# %% wrong: the cross-entropy alone
+# hint: This is the cross-entropy. The entropy of q is still to be taken off: a KL is zero where q is the prior.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ -(on * prior_on + off * prior_off)
+
+# %% wrong: the entropy added
+# hint: The entropy of q is added to the cross-entropy. It is taken off.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ -(on * (log_on + prior_on) + off * (log_off + prior_off))
+
+# %% wrong: logits for logarithms
+# hint: A logit is not the logarithm of a probability: log π is `logsigmoid` of the logit.
+#- log_on, log_off = torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)
+#+ log_on, log_off = logits, -logits
+
+# %% wrong: cut off
+# hint: You cut the probabilities off, so that sure bits are not sure. `logsigmoid` stays finite without that.
+def rate_of_bits(logits):
+    on, off = torch.sigmoid(logits), torch.sigmoid(-logits)
+    on, off = on.clamp(0.01, 0.99), off.clamp(0.01, 0.99)
+    return (on * torch.log(on / PRIOR) + off * torch.log(off / (1 - PRIOR))).sum(-1)
+
+# %% wrong: a small number in the logarithm
+# hint: A small number is added inside the logarithms, and every value is a little off. `logsigmoid` needs none.
+def rate_of_bits(logits):
+    on, off = torch.sigmoid(logits), torch.sigmoid(-logits)
+    return (on * torch.log((on + 1e-3) / PRIOR) + off * torch.log((off + 1e-3) / (1 - PRIOR))).sum(-1)
+
+# %% wrong: the logarithm of a rounded probability
+# hint: Where a logit is ±100 the sigmoid is rounded to 0, its logarithm is −∞, and 0 · ∞ is no number. `logsigmoid` of the logit is finite.
+def rate_of_bits(logits):
+    on, off = torch.sigmoid(logits), torch.sigmoid(-logits)
+    return (on * torch.log(on / PRIOR) + off * torch.log(off / (1 - PRIOR))).sum(-1)
+
+# %% wrong: no number set to zero
+# hint: You set to 0 what is not a number, and with it the whole bit. Only the term with 0 · log 0 is 0; the other one stays. `logsigmoid` does
+#   that by itself.
+def rate_of_bits(logits):
+    on = torch.sigmoid(logits)
+    return (on * torch.log(on / PRIOR) + (1 - on) * torch.log((1 - on) / (1 - PRIOR))).nan_to_num(0.0, 0.0, 0.0).sum(-1)
+
+# %% wrong: the Gaussian formula
+# hint: This is the KL of two Gaussians with the means and variances of the bits. A bit is no Gaussian: average log q − log p over its two cases.
+def rate_of_bits(logits):
+    on, off = torch.sigmoid(logits), torch.sigmoid(-logits)
+    share = on * (1 - on) / (PRIOR * (1 - PRIOR))
+    return 0.5 * ((on - PRIOR) ** 2 / (PRIOR * (1 - PRIOR)) + share - 1 - torch.log(share.clamp(min=1e-30))).sum(-1)
+
+# %% wrong: not averaged
+# hint: The two logarithms are added as they are. They are averaged: each is weighted by the probability of its case under q.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ (log_on - prior_on + log_off - prior_off)
+
+# %% wrong: the prior's probability for a logit
+# hint: You took a sigmoid of `PRIOR`. It is a probability already.
+#- torch.log(torch.tensor(PRIOR)), torch.log(torch.tensor(1 - PRIOR))
+#+ torch.sigmoid(torch.tensor(PRIOR)).log(), torch.sigmoid(-torch.tensor(PRIOR)).log()
+
+# %% wrong: absolute differences
+# hint: You took absolute values. Single terms of a KL may be negative; their average is not.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ (on * (log_on - prior_on).abs() + off * (log_off - prior_off).abs())
+
+# %% wrong: the mean probability
+# hint: You averaged the probabilities of the bits first. Each bit has a KL of its own, and those add up.
+def rate_of_bits(logits):
+    on = torch.sigmoid(logits).mean(-1)
+    return logits.shape[1] * (on * torch.log(on / PRIOR) + (1 - on) * torch.log((1 - on) / (1 - PRIOR)))

@@ -24,7 +24,7 @@ answer.
 
 # %% draws
 def draws(rng):
-    return {"A": rng.choice([0.5, 1.5, 2.0, -1.5]), "S": rng.choice([0.5, 0.6, 0.8])}
+    return {"A": rng.choice([0.5, 1.5, 2.0, -1.5]), "S": rng.choice([0.7, 0.6, 0.8])}
 
 # %% given
 import torch
@@ -49,13 +49,19 @@ def inputs(rng):
 # %% probe
 def probe(answer, x, mu, sigma):
     v = 1 / (1 + A**2 / S**2)
-    return {"gap": answer(x, mu, sigma), "gap_of_the_true_posterior": answer(x, v * A * x / S**2, torch.full_like(x, v**0.5))}
+    return {"gap": answer(x, mu, sigma), "gap_of_the_true_posterior": answer(x, v * A * x / S**2, torch.full_like(x, v**0.5)),
+            "asked_twice": "the same" if torch.equal(answer(x, mu, sigma), answer(x, mu, sigma)) else "another"}
 
 # %% laws
 def laws(seen, x, mu, sigma):
     yield seen["gap"].shape == (6,), "there is one number for each x"
-    yield (seen["gap"] > -1e-4).all(), "the ELBO never lies above log p(x)"
-    yield seen["gap_of_the_true_posterior"].abs().max() < 1e-3, "the true posterior loses nothing"
+    yield seen["asked_twice"] == "the same", "asked twice, the answer is the same", \
+        "You draw z. Asked for is the exact number: the average over z in closed form, for which no draw is needed."
+    yield (seen["gap"] > -1e-4).all(), "the ELBO never lies above log p(x)", \
+        "A gap below 0: compare the ELBO with log p(x), and see that each of its terms is there with its sign: distortion, A²σ² in it, and rate."
+    yield seen["gap_of_the_true_posterior"].abs().max() < 1e-3, "the true posterior loses nothing", \
+        "Put the true posterior in for q, on paper: the gap must vanish there. What is left over shows which term is wrong, the posterior's mean, its " \
+        "variance, or one of the ELBO."
 
 # %% right: log p(x) minus the ELBO
 import math
@@ -114,3 +120,163 @@ def gap(x, mu, sigma):
 # hint: You compared the means and not the spreads: a q of the right mean and the wrong width loses nats too.
 #- ((sigma**2 + (mu - centre) ** 2) / variance - 1 - torch.log(sigma**2 / variance))
 #+ ((mu - centre) ** 2 / variance)
+
+# %% wrong: s for its square throughout
+# hint: `S` is a standard deviation, and stands where its square belongs, in the precision and in the mean of the posterior.
+#- precision = 1 + A**2 / S**2
+#+ precision = 1 + A**2 / S
+#- A * x / S**2 / precision
+#+ A * x / S / precision
+
+# %% wrong: s for its square in the mean
+# hint: In the mean of your posterior x is divided by `S`, a standard deviation. It is divided by the variance.
+#- A * x / S**2 / precision
+#+ A * x / S / precision
+
+# %% wrong: no square on the factor
+# hint: The precision of the likelihood, seen from z, is A²/s²: the factor is squared.
+#- precision = 1 + A**2 / S**2
+#+ precision = 1 + abs(A) / S**2
+
+# %% wrong: no factor in the mean
+# hint: The mean of your posterior lacks the factor of the model: z is looked for where A z is near x.
+#- A * x / S**2 / precision
+#+ x / S**2 / precision
+
+# %% wrong: no factor at all
+# hint: Your posterior is that of the model x = z + noise. Here x = A z + noise: A² stands in the precision and A in the mean.
+#- precision = 1 + A**2 / S**2
+#+ precision = 1 + 1 / S**2
+#- A * x / S**2 / precision
+#+ x / S**2 / precision
+
+# %% wrong: x divided by the factor
+# hint: Your posterior sits where A z = x, and the prior does not pull on it. Precision and mean have a part of the prior.
+#- A * x / S**2 / precision
+#+ x / A
+
+# %% wrong: sigma for its square
+# hint: You used `sigma` as a variance. It is the standard deviation of q: its square stands in the KL.
+#- ((sigma**2 + (mu - centre) ** 2) / variance - 1 - torch.log(sigma**2 / variance))
+#+ ((sigma + (mu - centre) ** 2) / variance - 1 - torch.log(sigma / variance))
+
+# %% wrong: a variance handed to Normal
+# hint: You handed the variance of the posterior to `Normal`, which takes the standard deviation.
+def gap(x, mu, sigma):
+    variance = torch.ones_like(x) / (1 + A**2 / S**2)
+    centre = variance * A * x / S**2
+    normal = torch.distributions.Normal
+    return torch.distributions.kl_divergence(normal(mu, sigma), normal(centre, variance))
+
+# %% wrong: the ELBO itself
+# hint: This is the ELBO. The gap is log p(x) minus the ELBO.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px_z - rate
+
+# %% wrong: minus the ELBO
+# hint: This is the −ELBO. Asked for is how far the ELBO lies below log p(x): add log p(x).
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return rate - log_px_z
+
+# %% wrong: log p(x) itself
+# hint: This is log p(x). The ELBO is still to be taken off.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px
+
+# %% wrong: the spread of q left out of the distortion
+# hint: You took log p(x|z) at z = μ. Its average under q has a part of q's spread too: E[(x − A z)²] is more than (x − A μ)².
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - torch.distributions.Normal(A * mu, S).log_prob(x) + rate
+
+# %% wrong: the spread of q without the factor
+# hint: In the average of (x − A z)² the spread of q comes out as σ², without the factor: the variance of A z is A²σ².
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - torch.distributions.Normal(A * mu, S).log_prob(x) + 0.5 * sigma**2 / S**2 + rate
+
+# %% wrong: the factor not squared in p(x)
+# hint: Your log p(x) has the variance A + s². The variance of A z is A².
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return torch.distributions.Normal(0.0, (abs(A) + S**2) ** 0.5).log_prob(x) - log_px_z + rate
+
+# %% wrong: no factor in p(x)
+# hint: Your log p(x) has the variance 1 + s². The variance of A z is A², not 1.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return torch.distributions.Normal(0.0, (1 + S**2) ** 0.5).log_prob(x) - log_px_z + rate
+
+# %% wrong: only the noise in p(x)
+# hint: Your log p(x) has the variance of the noise alone. What z contributes is missing: x is a sum of two independent Gaussians.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return torch.distributions.Normal(0.0, S).log_prob(x) - log_px_z + rate
+
+# %% wrong: spreads added in p(x)
+# hint: You added the standard deviations for p(x). Variances of independent parts add up.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return torch.distributions.Normal(0.0, abs(A) + S).log_prob(x) - log_px_z + rate
+
+# %% wrong: the rate is forgotten
+# hint: The rate is missing from your ELBO: you took the average of log p(x|z) alone.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z
+
+# %% wrong: the rate with the wrong sign
+# hint: The rate has the wrong sign in your ELBO: it is a price, and is subtracted from the average of log p(x|z).
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z - rate
+
+# %% wrong: half of the logarithm
+# hint: The logarithm is that of the standard deviations. Inside ½ ( … ) stands the one of the variances, which is twice as much.
+#- torch.log(sigma**2 / variance)
+#+ 0.5 * torch.log(sigma**2 / variance)
+
+# %% wrong: the distance of the means not measured
+# hint: The squared distance of the means is not divided by the variance of the posterior: how much a distance matters depends on its width.
+#- ((sigma**2 + (mu - centre) ** 2) / variance - 1
+#+ (sigma**2 / variance + (mu - centre) ** 2 - 1
+
+# %% wrong: a posterior around zero
+# hint: Your posterior lies around 0. Its mean follows x.
+#- centre = A * x / S**2 / precision
+#+ centre = 0 * x
+
+# %% wrong: the spreads alone
+# hint: You compared the spreads and not the means.
+#- (sigma**2 + (mu - centre) ** 2) / variance
+#+ sigma**2 / variance
+
+# %% wrong: no minus one
+# hint: The −1 of the Gaussian KL is missing: with q equal to the posterior it is not 0.
+#-  - 1 - torch.log
+#+  - torch.log

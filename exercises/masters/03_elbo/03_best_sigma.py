@@ -44,21 +44,23 @@ def log_likelihood(x, x_hat):
 # %% inputs
 def inputs(rng):
     x = rng.uniform(0, 1, 7, 9)
-    return {"x": x, "x_hat": x + rng.uniform(0.05, 0.3) * rng.normal(7, 9)}
+    spread = torch.tensor([0.05, 0.05, 0.1, 0.2, 0.3, 0.4, 0.4])[:, None]  # some images are copied better than others, and all too bright
+    return {"x": x, "x_hat": x + 0.15 + spread * rng.uniform(0.7, 1.0) * rng.normal(7, 9)}
 
 # %% probe
 def probe(answer, x, x_hat):
-    free = x_hat.clone().requires_grad_()
-    value = answer(x, free)
+    value = answer(x, x_hat)
     return {"value": value, "value_of_twice_the_images": answer(torch.cat([x, x]), torch.cat([x_hat, x_hat])),
-            "gain_from_errors_half_as_large": answer(x, (x + x_hat) / 2) - value.detach()}
+            "value_of_three_pixels": answer(x[:1, :3], x_hat[:1, :3]), "gain_from_errors_half_as_large": answer(x, (x + x_hat) / 2) - value}
 
 # %% laws
 def laws(seen, x, x_hat):
     yield seen["value"].shape == (), "there is one number for all images"
-    yield abs(seen["value"] - seen["value_of_twice_the_images"]) < 1e-2, "the same images once more change nothing"
+    yield abs(seen["value"] - seen["value_of_twice_the_images"]) < 1e-2, "the same images once more change nothing", \
+        "Twice as many images, the same average: is there a sum where a mean is meant, or a number of images minus 1?"
     yield abs(seen["gain_from_errors_half_as_large"] - 9 * torch.log(torch.tensor(2.0))) < 1e-2, \
-        "errors half as large gain log 2 nats for each pixel", "At the best σ only the logarithm of the error is left."
+        "errors half as large gain log 2 nats for each pixel", \
+        "At the best σ only the logarithm of the error is left. Is your σ the best one, and are errors and σ in the same unit?"
 
 # %% right: by torch.distributions, on the pixels themselves
 import torch.distributions as td
@@ -122,3 +124,128 @@ def log_likelihood(x, x_hat):
 # hint: The ½ log 2π of each pixel is missing: it does not matter for training, and it does for a comparison.
 #- torch.log(two_pi * variance)
 #+ torch.log(variance)
+
+# %% wrong: the spread around the mean error
+# hint: Your σ is the standard deviation of the errors around their mean (`std`, `var`). σ² is the mean of the squared errors: an error that all pixels
+#   share is an error too.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(x_hat, left.std(correction=0)).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: the spread around the mean error, minus one
+# hint: `std` takes the mean error off and divides by the number minus 1. The best σ² is the mean of the squared errors, over all of them.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(x_hat, left.std()).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: one number fewer
+# hint: You divided the sum of squared errors by their number minus 1. The σ that makes the images most probable has their number.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    sigma = (left.square().sum() / (left.numel() - 1)).sqrt()
+    return torch.distributions.Normal(x_hat, sigma).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: one number fewer, in closed form
+# hint: In your σ² the sum of squared errors is divided by their number minus 1. The most probable σ² is their mean.
+#- (x - x_hat).square().mean()
+#+ (x - x_hat).square().sum() / (x.numel() - 1)
+
+# %% wrong: the variance around the mean error
+# hint: You took the variance of the errors around their mean. σ² is the mean of the squared errors; their own mean is not taken off.
+#- (x - x_hat).square().mean()
+#+ (x - x_hat).var(correction=0)
+
+# %% wrong: the variance around the mean error, minus one
+# hint: `var` takes the mean error off and divides by the number minus 1. Here σ² is the mean of the squared errors.
+#- (x - x_hat).square().mean()
+#+ (x - x_hat).var()
+
+# %% wrong: the mean of the roots
+# hint: You averaged the root of each image's mean squared error. One σ for all: the mean of the squares first, the root once.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    sigma = left.square().mean(1).sqrt().mean()
+    return torch.distributions.Normal(x_hat, sigma).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: the mean absolute error
+# hint: Your σ is the mean absolute error. The most probable σ of a Gaussian is the root of the mean squared error.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(x_hat, left.abs().mean()).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: a sigma for each image
+# hint: You gave each image a σ of its own. There is one for all pixels and images: average the squared errors over both.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    sigma = left.square().mean(1, keepdim=True).sqrt()
+    return torch.distributions.Normal(x_hat, sigma).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: a sigma for each pixel
+# hint: You gave each pixel a σ of its own. There is one for all pixels and images: average the squared errors over both.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(x_hat, left.square().mean(0).sqrt()).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: the squared errors summed over the pixels
+# hint: Your σ² is the squared error of a whole image, summed over its pixels. It is that of one pixel: average over the pixels too.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    sigma = left.square().sum(1).mean().sqrt()
+    return torch.distributions.Normal(x_hat, sigma).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: the variance handed to Normal
+# hint: You handed the variance to `Normal`, which takes the standard deviation.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(x_hat, left.square().mean()).log_prob(x).sum(1).mean() - unit
+
+# %% wrong: sigma left in the old unit
+# hint: Images and means are counted from 0 to `WHITE`, and σ is still that of pixels from 0 to 1. It has the unit of a pixel: stretch it too.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(WHITE * x_hat, left.square().mean().sqrt()).log_prob(WHITE * x).sum(1).mean()
+
+# %% wrong: a sigma of one in the new unit
+# hint: You took σ = 1 for pixels from 0 to `WHITE`. The best σ² is the mean of the squared errors, in the same unit.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    return torch.distributions.Normal(WHITE * x_hat, 1.0).log_prob(WHITE * x).sum(1).mean()
+
+# %% wrong: the means in the old unit
+# hint: You stretched the images and not the means, so that their difference is no error any more. Stretch both.
+def log_likelihood(x, x_hat):
+    left, pixels = x - x_hat, x.shape[1]
+    unit = pixels * torch.log(torch.tensor(WHITE))
+    sigma = (WHITE * x - x_hat).square().mean().sqrt()
+    return torch.distributions.Normal(x_hat, sigma).log_prob(WHITE * x).sum(1).mean()
+
+# %% wrong: divided by the white
+# hint: You divided the log-likelihood by `WHITE`. A density is divided; its logarithm becomes smaller by log WHITE, for each pixel.
+#- per_pixel = -0.5 * torch.log(two_pi * variance) - 0.5 - torch.log(torch.tensor(WHITE))
+#+ per_pixel = (-0.5 * torch.log(two_pi * variance) - 0.5) / WHITE
+
+# %% wrong: the unit once for an image
+# hint: The unit counts once for each image with you. It counts in every pixel: each one is spread over a range as wide as `WHITE`.
+#- - torch.log(torch.tensor(WHITE))
+#+ - torch.log(torch.tensor(WHITE)) / pixels
+
+# %% wrong: the unit as for a variance
+# hint: log WHITE is taken twice for each pixel. A density over a range WHITE times as wide is WHITE times lower: log WHITE once.
+#- - torch.log(torch.tensor(WHITE))
+#+ - 2 * torch.log(torch.tensor(WHITE))
+
+# %% wrong: the sign of all
+# hint: Every value has the wrong sign: this is the negative log-likelihood.
+#- return pixels
+#+ return -pixels

@@ -17,7 +17,8 @@ Pixels have {{LEVELS}} grey levels, equally spaced from 0 to 1, both included. G
 $s = {{WIDTH}}$ puts nearer to it than to any other level. The lowest level also takes all that lies below it, the highest all that lies above.
 
 Write `log_mass(x, mean)`: the log-probability of each image in nats, summed over pixels, for `x` and `mean` of shape `(batch, pixels)`; the
-values of `x` are levels. (The means lie near enough that no mass is smaller than $10^{-30}$; work in float64 where you subtract.)
+values of `x` are levels. Means may lie five or six standard
+deviations away: work in float64 where you subtract. (No mass is smaller than $10^{-30}$.)
 """
 
 # %% draws
@@ -48,19 +49,25 @@ def inputs(rng):
     level = torch.floor(LEVELS * rng.uniform(0, 0.9999, 5, 6))
     level[0, :2] = torch.tensor([0.0, LEVELS - 1.0])
     x = level / (LEVELS - 1)
-    return {"x": x, "mean": x + 0.25 * (2 * rng.uniform(0, 1, 5, 6) - 1), "one": rng.uniform(-0.1, 1.1, 1, 1)}
+    return {"x": x, "mean": x + 0.25 * (2 * rng.uniform(0, 1, 5, 6) - 1), "one": rng.uniform(-0.1, 1.1, 1, 1),
+            "sigmas": 5 + rng.uniform(0, 0.2, 3, 1) + torch.tensor([0.0, 0.2, 0.4])[:, None]}
 
 # %% probe
-def probe(answer, x, mean, one):
+def probe(answer, x, mean, one, sigmas):
     every = (torch.arange(LEVELS) / (LEVELS - 1))[:, None]
-    return {"value": answer(x, mean), "log_probability_of_every_level": answer(every, one.expand(LEVELS, 1))}
+    level = torch.full((3, 1), 1 / (LEVELS - 1))  # the second one, with the mean far below it
+    return {"value": answer(x, mean), "log_probability_of_every_level": answer(every, one.expand(LEVELS, 1)),
+            "value_with_the_mean_far_away": answer(level, level / 2 - WIDTH * sigmas)}
 
 # %% laws
-def laws(seen, x, mean, one):
+def laws(seen, x, mean, one, sigmas):
     yield seen["value"].shape == (5,), "there is one number for each image"
     yield (seen["value"] <= 1e-6).all(), "a log-probability is never above 0", "A density can be; a mass cannot."
     yield abs(seen["log_probability_of_every_level"].exp().sum() - 1) < 1e-3, "the masses of all levels add up to 1", \
         "How wide is the bin of a level, and who gets the tails?"
+    yield (seen["value_with_the_mean_far_away"] < -12).all() and seen["value_with_the_mean_far_away"].isfinite().all(), \
+        "a mean far away leaves a small mass, and not none", \
+        "Two numbers near 1 are subtracted: float32 keeps seven digits of each, and nothing is left. Use `x.double()` and `mean.double()`; cut nothing off."
 
 # %% right: from the distribution's cdf, with edges
 def log_mass(x, mean):
@@ -130,3 +137,100 @@ def log_mass(x, mean):
 #+ (x + half - mean) / WIDTH**2)
 #- (x - half - mean) / WIDTH)
 #+ (x - half - mean) / WIDTH**2)
+
+# %% wrong: float32
+# hint: float32 is too coarse here: two numbers near 1 are subtracted. Work in float64: `x.double()`, `mean.double()`.
+def log_mass(x, mean):
+    half, normal = 0.5 / (LEVELS - 1), torch.distributions.Normal(mean, WIDTH)
+    upper = torch.where(x > 1 - half, 1.0, normal.cdf(x + half))
+    lower = torch.where(x < half, 0.0, normal.cdf(x - half))
+    return torch.log(upper - lower).sum(-1)
+
+# %% wrong: small masses cut off
+# hint: You cut small masses off (`clamp`, or a small number added). They are small, and in float64 they are right: no cut is needed.
+#- torch.log(upper - lower)
+#+ torch.log((upper - lower).clamp(min=1e-6))
+
+# %% wrong: the density, normalised over the levels
+# hint: You took the densities at the levels, divided by their sum. The mass of a level is the integral over its bin, tails included.
+def log_mass(x, mean):
+    half, x, mean = 0.5 / (LEVELS - 1), x.double(), mean.double()
+    level = torch.arange(LEVELS, dtype=torch.float64) / (LEVELS - 1)
+    log_p = torch.distributions.Normal(mean[..., None], WIDTH).log_prob(level).log_softmax(-1)
+    return log_p.gather(-1, (x * (LEVELS - 1)).round().long()[..., None])[..., 0].sum(-1)
+
+# %% wrong: a Gaussian cut to the range
+# hint: You divided by the mass between 0 and 1, as if nothing lay outside. What lies outside belongs to the lowest and the highest level.
+def log_mass(x, mean):
+    half, x, mean = 0.5 / (LEVELS - 1), x.double(), mean.double()
+    cdf = torch.distributions.Normal(mean, WIDTH).cdf
+    mass = cdf((x + half).clamp(max=1)) - cdf((x - half).clamp(min=0))
+    return torch.log(mass / (cdf(torch.ones_like(x)) - cdf(torch.zeros_like(x)))).sum(-1)
+
+# %% wrong: masses added over the pixels
+# hint: You added the masses of the pixels and took one logarithm. Independent pixels multiply: the logarithm of each, then the sum.
+#- torch.log(upper - lower).sum(-1)
+#+ torch.log((upper - lower).sum(-1))
+
+# %% wrong: the root of the spread
+# hint: You handed the root of `WIDTH` to the Gaussian. `WIDTH` is its standard deviation already.
+#- (x + half - mean) / WIDTH)
+#+ (x + half - mean) / WIDTH**0.5)
+#- (x - half - mean) / WIDTH)
+#+ (x - half - mean) / WIDTH**0.5)
+
+# %% wrong: the variance, cut off
+# hint: The spread is squared, and small masses are cut off. A Gaussian is standardised by its standard deviation, `WIDTH`.
+def log_mass(x, mean):
+    half, x, mean = 0.5 / (LEVELS - 1), x.double(), mean.double()
+    cdf = torch.distributions.Normal(mean, WIDTH**2).cdf
+    upper, lower = torch.where(x > 1 - half, 1.0, cdf(x + half)), torch.where(x < half, 0.0, cdf(x - half))
+    return torch.log((upper - lower).clamp(min=1e-30)).sum(-1)
+
+# %% wrong: a logistic
+# hint: You took the logistic distribution (`sigmoid`). Asked for is the Gaussian: its cumulative distribution is `torch.special.ndtr`.
+#- upper = torch.special.ndtr(
+#+ upper = torch.sigmoid(
+#- lower = torch.special.ndtr(
+#+ lower = torch.sigmoid(
+
+# %% wrong: bins that begin at the level
+# hint: Your bin reaches from a level to the next one. It lies around the level: half a step to each side.
+#- (x + half - mean) / WIDTH)
+#+ (x + 2 * half - mean) / WIDTH)
+#- (x - half - mean) / WIDTH)
+#+ (x - mean) / WIDTH)
+
+# %% wrong: means rounded to levels
+# hint: You rounded the means to levels. Only `x` has levels; the Gaussian lies around the mean as it is.
+#- mean.double()
+#+ (mean.double() * (LEVELS - 1)).round() / (LEVELS - 1)
+
+# %% wrong: bins of equal width from 0 to 1
+# hint: You cut the range from 0 to 1 into `LEVELS` bins of equal width. The levels 0 and 1 lie at its ends, so the edges lie half-way between
+#   neighbouring levels.
+def log_mass(x, mean):
+    half, x, mean = 0.5 / (LEVELS - 1), x.double(), mean.double()
+    level, cdf = (x * (LEVELS - 1)).round(), torch.distributions.Normal(mean, WIDTH).cdf
+    upper = torch.where(level == LEVELS - 1, 1.0, cdf((level + 1) / LEVELS))
+    return torch.log(upper - torch.where(level == 0, 0.0, cdf(level / LEVELS))).sum(-1)
+
+# %% wrong: only the lower tail
+# hint: The upper tail is missing: what lies above 1 belongs to the highest level.
+#- upper = torch.where(x > 1 - half, torch.ones_like(upper), upper)
+#+ pass
+
+# %% wrong: only the upper tail
+# hint: The lower tail is missing: what lies below 0 belongs to the lowest level.
+#- lower = torch.where(x < half, torch.zeros_like(lower), lower)
+#+ pass
+
+# %% wrong: in bits
+# hint: The unit is the nat: you took the logarithm to base 2.
+#- torch.log(upper
+#+ torch.log2(upper
+
+# %% wrong: minus the logarithm
+# hint: Every value has the wrong sign: a log-probability is negative.
+#- return torch
+#+ return -torch

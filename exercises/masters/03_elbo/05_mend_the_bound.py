@@ -14,7 +14,8 @@
 
 # %% statement
 r"""
-`grey_elbo` should be the ELBO of grey images, in nats, one number for each image, from one draw of $z$ with the noise `eps`. `encoder` gives
+`grey_elbo` should be the ELBO of grey images, in nats, one number for each image, from one draw of $z$ with the noise `eps` and with the KL in
+closed form; gradients must get through. `encoder` gives
 `mu` and `logvar`, `decoder` the means of the pixels, and $\log \sigma$ of the Gaussian likelihood is the tensor `log_sigma` of shape `()`. The code has
 **two faults**. Mend them, and change as little as you can.
 """
@@ -57,7 +58,7 @@ def probe(answer, x, eps, log_sigma, seed):
 # %% laws
 def laws(seen, x, eps, log_sigma, seed):
     yield seen["elbo"].shape == (4,), "there is one number for each image"
-    yield seen["gradient_in_the_encoder"].abs().sum() > 0, "a gradient reaches the encoder"
+    yield seen["gradient_in_the_encoder"].abs().sum() > 0, "a gradient reaches the encoder", "z = μ + σ ε and the KL both depend on the encoder: `detach` neither."
     yield seen["gradient_in_log_sigma"].abs() > 0, "a gradient reaches log σ"
 
 # %% right: from torch.distributions
@@ -122,3 +123,215 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
 # hint: The KL is averaged over the latent dimensions. They add up.
 #- kl.sum(-1)
 #+ kl.mean(-1)
+
+# %% wrong: the KL from the draw
+# hint: Your KL is an estimate from the draw of z, right on average. Here the KL is asked for in closed form.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    q = torch.distributions.Normal(mu, torch.exp(logvar / 2))
+    return log_px_z + (torch.distributions.Normal(0.0, 1.0).log_prob(z) - q.log_prob(z)).sum(-1)
+
+# %% wrong: no noise
+# hint: z is the mean of the posterior, without noise. The bound averages over draws of z: use `eps`.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + 0 * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: the exponent doubled
+# hint: z is drawn with a much too small or too large spread: σ is exp(log σ² / 2).
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(2 * logvar) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: the half outside
+# hint: The half stands outside of the exponential. σ is the root of the variance: it stands in the exponent.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + 0.5 * torch.exp(logvar) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: the noise squared
+# hint: The noise is squared. z = μ + σ ε.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps.square()
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: the noise subtracted
+# hint: The noise is subtracted: on average the same, and here asked for with the given `eps`, z = μ + σ ε.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu - torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: softplus for the exponential
+# hint: You make σ by a softplus. The encoder gives log σ²: σ is exp of half of it.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.nn.functional.softplus(logvar) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: log sigma read as a log variance
+# hint: You read `log_sigma` as the logarithm of a variance. It is log σ: the distance is divided by its exponential.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma / 2)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: logvar read as log sigma in the KL
+# hint: In the KL you read `logvar` as log σ. It is log σ²: its exponential is the variance.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(2 * logvar) - 1 - 2 * logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: half of the logarithm in the KL
+# hint: In the KL log σ² is halved once too often: the ½ in front is the only one.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - 0.5 * logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: sigma for its square in the KL
+# hint: In the KL stands σ where σ² belongs: the exponential of `logvar` itself.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(0.5 * logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: no minus one in the KL
+# hint: The −1 of the Gaussian KL is missing: it is 0 where q is the prior.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: no means in the KL
+# hint: The squared mean is missing from the KL.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: no KL
+# hint: The KL is missing: this is the log-likelihood of one draw alone.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z
+
+# %% wrong: averaged over the images
+# hint: You averaged over the images. One number for each is asked for.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return (log_px_z - kl.sum(-1)).mean().expand(len(x))
+
+# %% wrong: the negative bound
+# hint: Every value has the wrong sign: asked for is the ELBO, not a loss.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return kl.sum(-1) - log_px_z
+
+# %% wrong: z cut off
+# hint: `z` is cut off from the encoder (`detach`): the log-likelihood no longer teaches it anything.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2) * eps
+    off = (x - decoder(z.detach())) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: sigma of z cut off
+# hint: The spread of z is cut off from the encoder (`detach`, `no_grad`): the log-likelihood no longer teaches it σ.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    z = mu + torch.exp(logvar / 2).detach() * eps
+    off = (x - decoder(z)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    kl = 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar)
+    return log_px_z - kl.sum(-1)
+
+# %% wrong: half of log sigma
+# hint: log σ is halved. The ½ belongs to log 2πσ², which is ½ log 2π plus a whole log σ.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    off = (x - decoder(mu + torch.exp(logvar / 2) * eps)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - 0.5 * log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)
+
+# %% wrong: twice log sigma
+# hint: log σ is counted twice. The density has 1/σ in front: one log σ for each pixel.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    off = (x - decoder(mu + torch.exp(logvar / 2) * eps)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - 2 * log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)
+
+# %% wrong: log sigma added
+# hint: log σ has the wrong sign: a wide Gaussian is a low one, so log σ is subtracted.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    off = (x - decoder(mu + torch.exp(logvar / 2) * eps)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() + log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
+    return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)
+
+# %% wrong: log sigma once for an image
+# hint: log σ is counted once for each image. It is subtracted for each pixel.
+def grey_elbo(encoder, decoder, x, eps, log_sigma):
+    mu, logvar = encoder(x)
+    off = (x - decoder(mu + torch.exp(logvar / 2) * eps)) / torch.exp(log_sigma)
+    log_px_z = (-0.5 * off.square() - 0.5 * math.log(2 * math.pi)).sum(-1) - log_sigma
+    return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)

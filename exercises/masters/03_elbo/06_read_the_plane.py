@@ -23,21 +23,28 @@ Four models of the same binary images lie in a plane of rate and distortion (a m
 
 # %% draws
 def draws(rng):
+    import base64
+
     letters = rng.sample("ABCD", 4)
     shift = rng.integer(-8, 8)
     points = {letters[0]: (24 + shift, 76), letters[1]: (0, 150 + shift), letters[2]: (70 + shift, 52), letters[3]: (12 + shift / 2, 104)}
     asked = rng.choice([letters[0], letters[2], letters[3]])
-    return {"ASKED": asked, "points": {key: points[key] for key in "ABCD"}, "best": letters[0], "collapsed": letters[1],
-            "copies": letters[2], "bound": float(sum(points[asked])), "rate": float(points[asked][0]),
+    hidden = base64.b64encode(repr({key: points[key] for key in "ABCD"}).encode()).decode()
+    others = [float(sum(points[key])) for key in letters if key not in (asked, letters[1])]
+    return {"ASKED": asked, "hidden": hidden, "best": letters[0], "collapsed": letters[1], "copies": letters[2], "middle": letters[3],
+            "lowest": float(sum(points[letters[1]])), "first": others[0], "second": others[1], "bound": float(sum(points[asked])), "rate": float(points[asked][0]),
             "distortion": float(points[asked][1])}
 
 # %% show
+import ast
+import base64
+
 import matplotlib.pyplot as plt
 from vae_lib import plots
 
 plots.style()
 fig, ax = plt.subplots(figsize=(5, 4))
-for letter, (rate, distortion) in {{points}}.items():
+for letter, (rate, distortion) in ast.literal_eval(base64.b64decode("{{hidden}}").decode()).items():
     ax.scatter(rate, distortion, color=plots.COLORS["blue"])
     ax.annotate(letter, (rate, distortion), (6, 4), textcoords="offset points")
 ax.set(xlabel="rate, nats per image", ylabel="distortion, nats per image", xlim=(-5, 95), ylim=(40, 170))
@@ -63,6 +70,8 @@ def probe(answer):
 # %% laws
 def laws(seen):
     yield seen["bound"] > 0, "the −ELBO of binary images is positive"
+    yield abs(seen["bound"] - {{bound}}) <= 0.03 * (1 + {{bound}}), "the number is that of the point asked for", \
+        "Read both axes at the point of model {{ASKED}}: nats of rate and nats of distortion are both paid."
 
 # %% right: in small letters, read a little low
 reading = {"best bound": "{{best}}".lower(), "collapsed": "{{collapsed}} ", "best copies": "{{copies}}", "bound": {{bound}} - 2}
@@ -87,21 +96,93 @@ reading = {"bound": read_rate + read_distortion, "collapsed": "{{collapsed}}", "
 #+ "best copies": "{{best}}"
 
 # %% wrong: the distortion alone
-# hint: The letters are right. For the bound you gave the distortion; the rate is missing.
+# hint: For the bound you gave the distortion; the rate is missing.
 #- "bound": {{bound}}
 #+ "bound": {{distortion}}
 
 # %% wrong: the rate alone
-# hint: The letters are right. For the bound you gave the rate; the distortion is missing.
+# hint: For the bound you gave the rate; the distortion is missing.
 #- "bound": {{bound}}
 #+ "bound": {{rate}}
 
 # %% wrong: the difference
-# hint: The letters are right. For the bound you took a difference. The −ELBO is distortion plus rate.
+# hint: For the bound you took a difference. The −ELBO is distortion plus rate.
 #- "bound": {{bound}}
 #+ "bound": {{distortion}} - {{rate}}
 
 # %% wrong: the ELBO with its sign
-# hint: The letters are right, and the number has the wrong sign: asked for is the −ELBO.
+# hint: The number has the wrong sign: asked for is the −ELBO.
 #- "bound": {{bound}}
 #+ "bound": -{{bound}}
+
+# %% wrong: the one in the middle taken for the best bound
+# hint: The model that you chose for the bound has a low rate and pays more in distortion than the best one. Add up both axes for each model.
+#- "best bound": "{{best}}"
+#+ "best bound": "{{middle}}"
+
+# %% wrong: the highest rate taken for collapsed
+# hint: You took the highest rate for a collapse. A latent variable that tells nothing costs nothing: its rate is 0.
+#- "collapsed": "{{collapsed}}"
+#+ "collapsed": "{{copies}}"
+
+# %% wrong: a low rate taken for collapsed
+# hint: The model that you call collapsed still pays some nats of rate. Where the latent variable tells nothing, the rate is 0.
+#- "collapsed": "{{collapsed}}"
+#+ "collapsed": "{{middle}}"
+
+# %% wrong: the best bound taken for collapsed
+# hint: You took the model with the best bound for the collapsed one. Its latent variable costs a rate, and tells something. Collapsed: a rate of 0.
+#- "collapsed": "{{collapsed}}"
+#+ "collapsed": "{{best}}"
+
+# %% wrong: the highest distortion taken for the best copies
+# hint: You took the highest distortion for the best copies. Distortion is what the copies lose: look for the lowest.
+#- "best copies": "{{copies}}"
+#+ "best copies": "{{collapsed}}"
+
+# %% wrong: a low rate taken for the best copies
+# hint: The model that you chose for the copies has a low rate and a high distortion. The best copies have the lowest distortion, whatever they cost.
+#- "best copies": "{{copies}}"
+#+ "best copies": "{{middle}}"
+
+# %% wrong: the axes exchanged
+# hint: You read the axes the wrong way round. Rate goes to the right: 0 is collapsed. Distortion goes up: the lowest makes the best copies.
+#- "collapsed": "{{collapsed}}"
+#+ "collapsed": "{{copies}}"
+#- "best copies": "{{copies}}"
+#+ "best copies": "{{collapsed}}"
+
+# %% wrong: the bound of the collapsed one
+# hint: The number is the −ELBO of the collapsed model, at the rate 0. Look up which letter is asked for.
+#- "bound": {{bound}}
+#+ "bound": {{lowest}}
+
+# %% wrong: the bound of another one
+# hint: The number is the −ELBO of another model than the one asked for.
+#- "bound": {{bound}}
+#+ "bound": {{first}}
+
+# %% wrong: the bound of a third one
+# hint: The number belongs to another model: its rate plus distortion is not that of the letter asked for.
+#- "bound": {{bound}}
+#+ "bound": {{second}}
+
+# %% wrong: the distance from the corner
+# hint: You took the distance of the point from the origin. Nats add up: rate plus distortion.
+#- "bound": {{bound}}
+#+ "bound": ({{distortion}} ** 2 + {{rate}} ** 2) ** 0.5
+
+# %% wrong: the product
+# hint: You multiplied rate and distortion. Nats add up.
+#- "bound": {{bound}}
+#+ "bound": {{distortion}} * {{rate}}
+
+# %% wrong: the mean
+# hint: You took the mean of rate and distortion. The −ELBO is their sum.
+#- "bound": {{bound}}
+#+ "bound": {{bound}} / 2
+
+# %% wrong: in bits
+# hint: The number is in bits. Both axes are in nats, and so is the answer.
+#- "bound": {{bound}}
+#+ "bound": {{bound}} / 0.6931471805599453

@@ -139,6 +139,12 @@ def bound(log_w):
     powers = torch.exp((1 - ALPHA) * log_w).clamp(1e-30, 1e30)
     return torch.log(powers.mean(0)) / (1 - ALPHA)
 
+# %% wrong: weights as they are
+# hint: `exp` of −2000 is zero in every float, float64 too, and a fixed shift does not help all images. Take the largest log weight of each image out before you leave the logarithms:
+#   `torch.logsumexp` does.
+def bound(log_w):
+    return torch.log(torch.exp((1 - ALPHA) * log_w.double()).mean(0)) / (1 - ALPHA)
+
 # %% wrong: one shift for all images
 # hint: You take one number out for all images. Where another image has much larger weights, those of this one become zero: take out the largest of each image, over dimension 0.
 def bound(log_w):

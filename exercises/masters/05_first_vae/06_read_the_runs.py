@@ -173,12 +173,12 @@ reading["minus ELBO"] = rate_read + distortion_read
 #+ 206.8
 
 # %% wrong: after 600 steps
-# hint: You read the curves after 600 steps. Asked for is the end, after 800.
+# hint: That is about the value after 600 steps. Asked for is the end, after 800, where the letters stand: read both curves there, and mind the marks of each axis.
 #- 124.9
 #+ 129.5
 
 # %% wrong: after 400 steps
-# hint: You read the curves after 400 steps, in the middle. Asked for is the end, after 800.
+# hint: That is about the value after 400 steps, in the middle. Asked for is the end, after 800, where the letters stand.
 #- 124.9
 #+ 137.4
 

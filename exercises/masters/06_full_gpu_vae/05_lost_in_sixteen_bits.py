@@ -105,7 +105,7 @@ lost = dict(zip(["plain", "scaled"], [1 - k for k in kept]), predicted="Shrinks"
 #+ 1 - ((scaled == 0) | scaled.isinf()).double().mean().item()
 
 # %% wrong: infinities alone
-# hint: You count infinities only. What has become 0 is lost too.
+# hint: Your shares are those of the infinities alone: none that becomes 0 is counted. Those are lost too, below about 3e-8. (In a formula: mind the base of the logarithm.)
 #- ((plain == 0) | plain.isinf())
 #+ plain.isinf()
 #- ((scaled == 0) | scaled.isinf())

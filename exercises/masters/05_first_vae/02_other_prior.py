@@ -101,7 +101,7 @@ def kl(mu, logvar):
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 # %% wrong: the prior's log-variance is missing
-# hint: The squares are right, but the logarithm of the prior's variance is missing: without it the KL of the prior to
+# hint: The logarithm of the prior's variance is missing: without it the KL of the prior to
 #   itself is not zero.
 #-  + 2 * torch.tensor(TAU).log()
 #+

@@ -143,7 +143,7 @@ def bound(log_w):
 # hint: `exp` of −2000 is zero in every float, float64 too, and a fixed shift does not help all images. Take the largest log weight of each image out before you leave the logarithms:
 #   `torch.logsumexp` does.
 def bound(log_w):
-    return torch.log(torch.exp((1 - ALPHA) * log_w.double()).mean(0)) / (1 - ALPHA)
+    return torch.log(torch.exp((1 - ALPHA) * log_w).mean(0)) / (1 - ALPHA)
 
 # %% wrong: one shift for all images
 # hint: You take one number out for all images. Where another image has much larger weights, those of this one become zero: take out the largest of each image, over dimension 0.

@@ -100,7 +100,7 @@ def whole_gradient(means, sizes):
     return (clipped * sizes[:, None]).sum(0) / sizes.sum()
 
 # %% wrong: not clipped
-# hint: The gradient is put together rightly and never clipped.
+# hint: The gradient is never clipped. Where it is longer than the bound, multiply it by the bound over its length.
 #- whole * torch.clamp(LONGEST / length, max=1.0)
 #+ whole
 

@@ -206,8 +206,8 @@ def steps(w, gradients):
 #- average = DECAY * average + (1 - DECAY) * w
 #+ average = DECAY * average + (1 - DECAY) * before
 
-# %% wrong: exchanged shares, with a correction that fits them
-# hint: The shares of the average are exchanged, and its correction with them: it keeps little of the past. `DECAY` is the share of the past.
+# %% wrong: exchanged shares, with another correction
+# hint: The shares of the average are exchanged: it keeps little of the past, and `DECAY` is the share of the past. The correction at the end must fit the right shares.
 #- average = DECAY * average + (1 - DECAY) * w
 #+ average = (1 - DECAY) * average + DECAY * w
 #- average / (1 - DECAY**t)

@@ -54,6 +54,11 @@ def test_a_shape_is_named_for_one_and_for_many():
     assert found["losses"].startswith("“losses” should have the shape (4,), and has (4, 5)")
 
 
+def test_lists_of_another_length_have_another_form():
+    found = mismatches({"size": [1.0, 2.0], "n": [1.0]}, {"size": [1.0], "n": {"a": 1.0}}, {"": 1e-4})
+    assert found == {name: f"“{name}” has another form than expected." for name in ("size", "n")}
+
+
 READING = '''# kind: figure
 # answer: reading
 # repeats: 1
@@ -88,6 +93,8 @@ reading = {"fit": "A", "wide": "B", "far": "C", "size": 48}
     (("B", "A", "C", 33), "Fit and wide are exchanged. Beside that, something else is not right yet: “size”."),
     (("B", "C", "A", 50), "Fifty is the number of all draws. Beside that, something else is not right yet: "
                           "“far” and “fit” and “wide”."),
+    (("A", "B", "C", 33), "“fit” and “wide” and “far” came out right, and “size” did not: what does the one need and "
+                          "the other not?"),
     (("B", "C", "A", 33), "")])
 def test_a_reading_is_judged_part_by_part(reading, hint):
     judge = Judge(Task.parse(READING, "reading"), {})

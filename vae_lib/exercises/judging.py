@@ -59,9 +59,9 @@ class Judge:
         """Judge what `probing.observe` gave for `inputs` (a list)."""
         of = self.task.meta["points"]
         expected = self.reference(inputs) if expected is None else expected
-        bad = next((one for one in observed if "problem" in one), None)
-        if bad:
-            return Verdict(False, bad["sentence"], problem=bad["problem"], of=of)
+        stopped = next((one for one in observed if "problem" in one), None)
+        if stopped:
+            return Verdict(False, stopped["sentence"], problem=stopped["problem"], of=of)
         if len(observed) != len(expected):
             return Verdict(False, "The answer was not asked as often as it should have been.", problem="count", of=of)
         seen = [one["seen"] for one in observed]
@@ -88,6 +88,10 @@ class Judge:
                          for token in tokens)
         if finite or not hint:  # a law says more than a relation, except for one of what is wrong first
             hint = relation(seen, expected, self.tolerance, brief=bool(hint)) or hint
+        bad, every = self._differ(seen, expected), list(_parts(expected[0]))
+        if not hint and 0 < len(bad) < len(every):
+            hint = f"{_named(name for name in every if name not in bad)} came out right, and " \
+                   f"{_named(name for name in every if name in bad)} did not: what does the one need and the other not?"
         return Verdict(False, sentence, hint, laws=shown, of=of)
 
     def _observe(self, source, inputs):
@@ -298,7 +302,7 @@ def _shared(a, b, shape, inputs, allowed, label):
 
 
 def _about_shape(label, got, want):
-    if not (isinstance(got, tuple) and isinstance(want, tuple)):
+    if not all(isinstance(size, int) for size in (*got, *want)):  # lists and dicts
         return f"“{label}” has another form than expected."
     more = ""
     if got == () and want:

@@ -46,9 +46,9 @@ def em_step(x, weights, means):
 
 # %% inputs
 def inputs(rng):
-    means = 1.2 * rng.normal(3, 2)
-    x = means[[k % 3 for k in range(20)]] + rng.normal(20, 2)
-    return {"x": x, "weights": torch.softmax(rng.normal(3), 0), "means": means + 0.5 * rng.normal(3, 2)}
+    means = 0.8 * rng.normal(3, 4)
+    x = means[[k % 3 for k in range(20)]] + rng.normal(20, 4)
+    return {"x": x, "weights": torch.softmax(rng.normal(3), 0), "means": means + 0.5 * rng.normal(3, 4)}
 
 # %% probe
 def probe(answer, x, weights, means):

@@ -53,6 +53,12 @@ def laws(seen, means):
     pixel, latent = seen["part_of_the_pixel"], seen["part_of_z"]
     yield pixel.shape == latent.shape == (5,), "there is one number for each pixel"
     yield (pixel > -1e-4).all() and (latent > -1e-4).all(), "a variance is never negative"
+    if pixel.shape == latent.shape == (5,):
+        yield (pixel - (GAIN * SIGMA) ** 2).abs().max() < 1e-3 * (1 + (GAIN * SIGMA) ** 2), "the first part is that of the likelihood", \
+            "Your first part is not the variance of the shown pixel at a fixed z: a Gaussian with the standard deviation `SIGMA`, multiplied by `GAIN`."
+        moved = (GAIN * means.double()).var(0, correction=0)
+        yield ((latent - moved).abs() < 1e-3 * (1 + moved)).all(), "the second part is that of the means", \
+            "Your second part is not the variance of the means times the gain: for each pixel, the average over the draws of the squared distance from its own average."
     yield abs(latent[2]) < 1e-3, "a pixel whose mean never moves gets nothing from z", \
         "A variance is measured from the average of the same pixel, taken over the draws (dimension 0)."
     yield (pixel - pixel[0]).abs().max() < 1e-6, "the likelihood is as wide at every pixel", \

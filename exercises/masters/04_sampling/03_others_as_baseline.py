@@ -45,7 +45,7 @@ def inputs(rng):
 def probe(answer, values, scores):
     changed = values.clone()
     changed[0] += 10
-    return {"estimates": answer(values, scores), "two_draws": answer(values[:2], scores[:2]),
+    return {"estimates": answer(values, scores), "four_draws": answer(values[:4], scores[:4]),
             "rise_of_an_estimate_when_its_value_rises_by_10": answer(changed, scores)[0] - answer(values, scores)[0]}
 
 # %% laws

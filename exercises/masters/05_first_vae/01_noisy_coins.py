@@ -64,6 +64,10 @@ def laws(seen, x, logits, few):
         "Nothing is drawn here: `x` went through the scanner already. Add up the probabilities of the two ways in which a pixel can come out as it did."
     yield abs(every.exp().sum() - 1) < 1e-3, "the probabilities of all strips of three pixels add up to 1", \
         "What comes out must be 1 or 0, so both probabilities of a pixel must add up to 1, and pixels multiply."
+    lit = FLIP + (1 - 2 * FLIP) * torch.sigmoid(few[0]).double()
+    strips = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
+    yield (every - torch.where(strips == 1, lit, 1 - lit).log().sum(-1)).abs().max() < 1e-3, "every strip of three pixels has its probability", \
+        "Test one pixel with three coins: one that always shows 1 comes out as 1 unless it is flipped, one that always shows 0 only if it is flipped, and a fair one half of the time."
     yield seen["gradient"].abs().sum() > 0, "a gradient arrives at the logits"
 
 # %% right: one coin after the other, with the logarithms added

@@ -69,8 +69,9 @@ def probe(answer, mu, s, seed):
             "gradient_in_mu": gradients(again[0] / 2, mu)[0],
             "slope_of_the_logarithm_of_sigma_in_s": slope,
             "draws_lie_around_mu": (off.max() < 5.5).item(),
-            "noise_is_normal": abs(unit.pow(3).mean().item()) < 0.25 and 2.6 < unit.pow(4).mean().item() < 3.7,
-            "noise_reaches_beyond_two_sigma": (unit.abs().max() > 1.9).item(),
+            "noise_is_normal": abs(unit.pow(3).mean().item()) < 0.25 and unit.pow(4).mean().item() > 2.6,
+            "no_noise_is_far_out": unit.pow(4).mean().item() < 3.7,
+            "noise_reaches_beyond_two_sigma": (unit.abs().max() > 1.98).item(),
             "dimensions_are_independent": (links[[0, 2, 4], [1, 3, 5]].max() < 0.25).item(),
             "images_are_independent": (links[:6, :6].reshape(3, 2, 3, 2).permute(0, 2, 1, 3)[~torch.eye(3, dtype=bool)].max() < 0.25).item(),
             "draws_are_independent": (links[:6, 6:].max() < 0.25).item(),
@@ -83,7 +84,7 @@ def laws(seen, mu, s, seed):
     yield seen["shape_of_six_hundred_draws"] == [600.0, 3.0, 2.0], "the draws have the shape (k, batch, z_dim)"
     if "calls_differ" in seen:
         yield seen["draws_lie_around_mu"], "the average of many draws is mu", "The noise does not average to 0: `torch.randn` does, `torch.rand` and absolute values do not."
-        yield seen["noise_is_normal"], "the noise is normal", "The noise has another shape than the normal distribution: take `torch.randn` as it is."
+        yield seen["noise_is_normal"] and seen["no_noise_is_far_out"], "the noise is normal", "The noise has another shape than the normal distribution: take `torch.randn` as it is."
         yield seen["draws_are_independent"] and seen["no_noise_is_used_twice"] and seen["noise_is_not_centred"], "the draws are independent of one another", \
             "Each of the `k` draws of an image needs numbers of its own: none used again, none with the sign turned, none shifted or centred with the help of the others."
         yield seen["images_are_independent"], "the images are drawn independently", "Each image needs numbers of its own: the noise has the dimension `batch`."
@@ -93,6 +94,8 @@ def laws(seen, mu, s, seed):
         yield (seen["gradient_in_mu"] - 1).abs().max() < 1e-3, "a gradient reaches mu"
         yield seen["slope_of_the_logarithm_of_sigma_in_s"].abs().min() > 0.02, "a gradient reaches s"
         right = (seen["slope_of_the_logarithm_of_sigma_in_s"] - {{scale}}).abs().max() < 0.01
+        yield not right or ((seen["logarithm_of_sigma"] - {{scale}} * s).abs() < 0.3 + 0.1 * s).all(), "the noise has the standard deviation 1", \
+            "Your draws are wider or narrower than σ by a factor: the noise has the standard deviation 1, and σ multiplies it once."
         yield right, "log σ has the right slope in s", "Write down what `s` is, solve it for σ, and look at the exponent: how fast does log σ grow with `s`?"
 
 # %% right: from torch.distributions, with rsample

@@ -194,3 +194,23 @@ def loss(encoder, decoder, x, eps):
 # hint: The cross-entropy has its arguments the wrong way round: the images are taken for logits. The decoder's logits stand first.
 #- (logits, x, reduction
 #+ (x, torch.sigmoid(logits), reduction
+
+# %% wrong: no rate
+# hint: The rate is missing: these are the pixels alone, and nothing keeps the codes near the prior. The loss is distortion plus rate.
+#- return distortion + rate
+#+ return distortion
+
+# %% wrong: the rate alone
+# hint: The distortion is missing: this is the rate alone, and nothing asks for the image. The loss is distortion plus rate.
+#- return distortion + rate
+#+ return rate
+
+# %% wrong: the one is missing
+# hint: The −1 of each latent dimension is missing in the rate: a posterior that is equal to the prior must cost nothing.
+#- squares - 1 - logvar)
+#+ squares - logvar)
+
+# %% wrong: the sign of the exponent
+# hint: z is drawn with 1/σ: the exponent has the wrong sign. σ is the exponential of half of `logvar`.
+#- torch.exp(0.5 * logvar)
+#+ torch.exp(-0.5 * logvar)

@@ -53,7 +53,7 @@ def probe(answer, long, sizes, short, near):
 
 # %% laws
 def laws(seen, long, sizes, short, near):
-    got, whole = seen["a_long_gradient"], (long * sizes[:, None]).sum(0)
+    got, whole = seen["a_long_gradient"], (long * sizes[:, None]).sum(0).double()
     yield got.shape == (7,), "there is one number for each weight"
     yield got.norm() < LONGEST * 1.001, "no gradient is longer than allowed"
     tiny = seen["ten_thousand_times_a_tiny_gradient"]
@@ -61,7 +61,8 @@ def laws(seen, long, sizes, short, near):
         "The mean over all images: each share's mean counts as often as it has images, and the sum is divided by the number of all images."
     yield (seen["a_gradient_of_0.6_times_the_bound"] - 0.6 * LONGEST * (near * sizes[:, None]).sum(0) / sizes.sum()).abs().max() < 1e-3, \
         "a gradient shorter than the bound stays as it is", "Up to the bound nothing is changed. Length means the root of the sum of the squares of all numbers."
-    yield torch.dot(got, whole) > 0.999 * got.norm() * whole.norm(), "a clipped gradient keeps its direction"
+    yield torch.dot(got, whole) > 0.999 * got.norm() * whole.norm(), "a clipped gradient keeps its direction", \
+        "The direction of a long gradient changes: multiply the whole vector by one factor."
     yield abs(got.norm() - LONGEST) < 1e-3, "a long gradient is made as long as the bound", \
         "Where the whole is too long, multiply it by the bound over its length: the root of the sum of the squares of its numbers."
 

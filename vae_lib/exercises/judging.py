@@ -89,7 +89,8 @@ class Judge:
         if finite or not hint:  # a law says more than a relation, except for one of what is wrong first
             hint = relation(seen, expected, self.tolerance, brief=bool(hint)) or hint
         bad = self._differ(seen, expected)
-        every = [name for name, (tokens, _) in _parts(expected[0]).items() if name in bad or any(tokens)]  # zeros tell nothing
+        every = [name for name, (tokens, _) in _parts(expected[0]).items()
+                 if name in bad or any(tokens)]  # zeros that came out right tell nothing
         if not hint and 0 < len(bad) < len(every):
             hint = f"{_named(name for name in every if name not in bad)} came out right, and " \
                    f"{_named(name for name in every if name in bad)} did not: what does the one need and the other not?"

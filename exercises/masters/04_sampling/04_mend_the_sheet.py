@@ -55,13 +55,14 @@ def laws(seen, z_noise, x_noise, temperature, weight):
     yield seen["images"].shape == (5, 4), "there is one image for each row of noise"
     yield seen["images"].min() >= 0 and seen["images"].max() <= 1, "pixels lie between 0 and 1", "Cut off what lies below 0 and what lies above 1, after the noise was added."
     mean = (0.5 * temperature * z_noise @ weight + 0.5)[:, :4]
-    yield (seen["images_without_noise_in_the_pixels"] - mean.clamp(0, 1)).abs().max() < 1e-3, "without noise in the pixels the images are the means", \
+    drawn = (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any()  # then the other laws say nothing
+    yield drawn or (seen["images_without_noise_in_the_pixels"] - mean.clamp(0, 1)).abs().max() < 1e-3, "without noise in the pixels the images are the means", \
         "Without noise in the pixels an image is the mean at z, cut off: is z the temperature times its noise, and the mean the first half of what the decoder gives?"
     yield (seen["images"] - seen["images_without_noise_in_the_pixels"]).abs().max() > 0.01, "the pixels are drawn"
     yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same noise gives the same images", \
         "The noise is passed in: use `z_noise` and `x_noise`, and draw nothing of your own."
     log_sigma = (0.5 * temperature * z_noise @ weight - 1.2)[:, 4:]
-    yield (seen["images"] - (mean + log_sigma.exp() * x_noise).clamp(0, 1)).abs().max() < 1e-3, "pixels spread around their means by σ", \
+    yield drawn or (seen["images"] - (mean + log_sigma.exp() * x_noise).clamp(0, 1)).abs().max() < 1e-3, "pixels spread around their means by σ", \
         "The pixels do not spread as the likelihood says: to the mean add σ times `x_noise`, with its sign, where the second half of what the decoder gives is log σ."
 
 # %% right: from torch.distributions' own parameters, in float64

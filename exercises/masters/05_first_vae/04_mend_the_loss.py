@@ -153,7 +153,7 @@ def loss(encoder, decoder, x, eps):
 # %% wrong: the rate is detached
 # hint: The rate passes no gradient: the number is right, and training does not see it. The encoder then pays nothing for what it tells.
 #- rate = 0.5 * (squares - 1 - logvar).sum(-1)
-#+ rate = 0.5 * (squares - 1 - logvar).sum(-1).detach()
+#+ rate = 0.5 * (squares - 1 - logvar).detach().sum(-1)
 
 # %% wrong: twice the logarithm of the variance
 # hint: z is drawn with the exponential of 2 log σ², the fourth power of σ. The exponent needs one half of `logvar`.

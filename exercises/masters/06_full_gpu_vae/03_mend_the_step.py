@@ -178,7 +178,7 @@ def steps(w, gradients):
 # %% wrong: a warm-up along a parabola
 # hint: The rate rises with the square of t. It rises in a straight line.
 #- min(1.0, t / WARM)
-#+ min(1.0, t / WARM) ** 2
+#+ min(1.0, t**2 / WARM**2)
 
 # %% wrong: the average begins at the weights
 # hint: Your average begins at the first weights, before any step. It begins at zero and is corrected at the end, so that the first weights have no share in it.
@@ -241,4 +241,4 @@ def steps(w, gradients):
 # %% wrong: averaged from the end of the warm-up on
 # hint: Your average begins after the warm-up, and its correction counts all steps. It takes in the weights of every step.
 #- average = DECAY * average + (1 - DECAY) * w
-#+ average = DECAY * average + (1 - DECAY) * w * (t > WARM)
+#+ average = DECAY * average + (t > WARM) * (1 - DECAY) * w

@@ -89,7 +89,9 @@ class Judge:
                          for token in tokens)
         if finite or not hint:  # a law says more than a relation, except for one of what is wrong first
             hint = relation(seen, expected, self.tolerance, brief=bool(hint)) or hint
-        bad, every = self._differ(seen, expected), list(_parts(expected[0]))
+        bad = self._differ(seen, expected)
+        every = [name for name, (tokens, _) in _parts(expected[0]).items()
+                 if name in bad or any(tokens)]  # zeros that came out right tell nothing
         if not hint and 0 < len(bad) < len(every):
             hint = f"{_named(name for name in every if name not in bad)} came out right, and " \
                    f"{_named(name for name in every if name in bad)} did not: what does the one need and the other not?"
@@ -126,7 +128,7 @@ class Judge:
             given = self._given_by(mistake.source, inputs)
             if given is None:
                 continue
-            if not self._differ(seen, given):
+            if not self._differ(seen, _filled(given, seen)):
                 if not coarse:
                     return [mistake], set()
                 same.append((_distance(seen, given), len(same), mistake))
@@ -140,7 +142,7 @@ class Judge:
                 break
             source = apply_edits(self.task.parts["solution"], [edit for one in pair for edit in one.edits])
             given = source and self._given_by(source, inputs)
-            if given and not self._differ(seen, given):
+            if given and not self._differ(seen, _filled(given, seen)):
                 return list(pair), set()
         return self._part_by_part(seen, expected, known)
 
@@ -332,6 +334,23 @@ def _parts(seen):
     if not isinstance(seen, dict) or set(seen) == {"shape", "v"}:
         seen = {"value": seen}
     return {name: _flat(value) for name, value in seen.items()}
+
+
+def _filled(given, seen):
+    """What a known mistake gives; where that is no number, what was seen: whoever clamps it makes the same mistake."""
+    def tokens(a, b):
+        lost = [isinstance(x, str) for x in a["v"]]
+        if not 0 < sum(lost) <= len(lost) / 2 or not isinstance(b, dict) or a["shape"] != b.get("shape"):
+            return a
+        return a | {"v": [y if gone and isinstance(y, float) else x for gone, x, y in zip(lost, a["v"], b["v"])]}
+
+    def one(a, b):
+        if not isinstance(a, dict) or not isinstance(b, dict):
+            return a
+        return {name: tokens(value, b.get(name)) if isinstance(value, dict) and set(value) == {"shape", "v"} else value
+                for name, value in a.items()}
+
+    return [one(a, b) for a, b in zip(given, seen)]
 
 
 def _only(seen, names):

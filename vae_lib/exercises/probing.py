@@ -3,6 +3,7 @@
 This file knows no solution. It runs in the learner's notebook, and inside the sandbox that grades a class.
 """
 
+import atexit
 import contextlib
 import ctypes
 import io
@@ -11,6 +12,7 @@ import math
 import numbers
 import sys
 import threading
+import time
 import traceback
 
 import numpy as np
@@ -23,6 +25,8 @@ MIME = "application/x-probe+json"
 LIMIT = 4.0  # seconds that an answer may take, all probes together
 PATIENCE_WITH_IMPORTS = 15  # more seconds for the first import of a module, which must not be broken off
 MOST = 20_000  # numbers in one observation
+FAREWELL = 5.0  # seconds that late threads get to end when Python does
+LATE = []  # threads that were asked to end and have not yet
 
 
 class Problem(Exception):
@@ -234,12 +238,26 @@ def _explained(error, name):
 
 
 def _stop(thread):
-    """Ask a thread to end; one that does not is left alone: it dies with the notebook."""
+    """Ask a thread to end; one that does not at once is asked again when Python ends."""
     for _ in range(3):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-        thread.join(0.1)
-        if not thread.is_alive():
+        if _ask(thread):
             return
+    LATE.append(thread)
+
+
+def _ask(thread):
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    thread.join(0.1)
+    return not thread.is_alive()
+
+
+@atexit.register
+def _farewell():
+    """Wait for late threads: one that is inside of PyTorch while Python ends brings the process down."""
+    until = time.monotonic() + FAREWELL
+    for thread in LATE:
+        while thread.is_alive() and time.monotonic() < until and not _ask(thread):
+            pass
 
 
 def _importing(thread):

@@ -22,7 +22,7 @@ $z$**. (Divide by the number of draws.) Together they are the variance of the sh
 
 # %% draws
 def draws(rng):
-    return {"SIGMA": rng.choice([0.1, 0.2, 0.3, 0.5]), "GAIN": rng.choice([2.0, 3.0, 4.0, 5.0])}
+    return {"SIGMA": rng.choice([0.1, 0.2, 0.3, 0.4]), "GAIN": rng.choice([2.0, 3.0, 4.0, 6.0])}
 
 # %% given
 import torch
@@ -53,8 +53,16 @@ def laws(seen, means):
     pixel, latent = seen["part_of_the_pixel"], seen["part_of_z"]
     yield pixel.shape == latent.shape == (5,), "there is one number for each pixel"
     yield (pixel > -1e-4).all() and (latent > -1e-4).all(), "a variance is never negative"
-    yield abs(latent[2]) < 1e-3, "a pixel whose mean never moves gets nothing from z"
-    yield (pixel - pixel[0]).abs().max() < 1e-6, "the likelihood is as wide at every pixel"
+    if pixel.shape == latent.shape == (5,):
+        yield (pixel - (GAIN * SIGMA) ** 2).abs().max() < 1e-3 * (1 + (GAIN * SIGMA) ** 2), "the first part is that of the likelihood", \
+            "Your first part is not the variance of the shown pixel at a fixed z: a Gaussian with the standard deviation `SIGMA`, multiplied by `GAIN`."
+        moved = (GAIN * means.double()).var(0, correction=0)
+        yield ((latent - moved).abs() < 1e-3 * (1 + moved)).all(), "the second part is that of the means", \
+            "Your second part is not the variance of the means times the gain: for each pixel, the average over the draws of the squared distance from its own average."
+    yield abs(latent[2]) < 1e-3, "a pixel whose mean never moves gets nothing from z", \
+        "A variance is measured from the average of the same pixel, taken over the draws (dimension 0)."
+    yield (pixel - pixel[0]).abs().max() < 1e-6, "the likelihood is as wide at every pixel", \
+        "Drawing a pixel adds the same variance everywhere, that of the likelihood: it depends on no mean, and nothing has to be drawn for it."
 
 # %% right: by the averages of the squares, in float64
 def spreads(means):
@@ -100,3 +108,53 @@ def spreads(means):
 # hint: You took the mean of the squares of the means. A variance is measured from the average: a bright pixel that never changes has none.
 #- means.var(0, correction=0)
 #+ means.square().mean(0)
+
+# %% wrong: the gain forgotten in the part of the pixel
+# hint: The gain multiplies the pixel that is shown, noise and all. It is missing from your first part.
+#- return GAIN**2 * pixel,
+#+ return pixel,
+
+# %% wrong: the gain forgotten in the part of z
+# hint: The gain multiplies the pixel that is shown, so it also widens what z does. It is missing from your second part.
+#- , GAIN**2 * latent
+#+ , latent
+
+# %% wrong: the gain forgotten in both
+# hint: These are the variances of the pixel x. Asked for are those of the pixel that is shown, which is `GAIN` times as large.
+#- return GAIN**2 * pixel, GAIN**2 * latent
+#+ return pixel, latent
+
+# %% wrong: the variance of an average of pixels
+# hint: Your first part is divided by the number of draws, as if pixels were averaged. One shown pixel has the whole variance of the likelihood.
+#- SIGMA**2)
+#+ SIGMA**2 / len(means))
+
+# %% wrong: sigma squared twice
+# hint: In your first part σ is squared twice. The standard deviation of the shown pixel is the gain times σ; square that once.
+#- SIGMA**2)
+#+ SIGMA**4)
+
+# %% wrong: divided by one less than the draws
+# hint: You divide by the number of draws minus one, the default of `var`. Here the statement says to divide by the number of draws.
+#- correction=0
+#+ correction=1
+
+# %% wrong: a sum and no mean
+# hint: The squares are added up and not averaged: divide by the number of draws.
+#- means.var(0, correction=0)
+#+ means.var(0, correction=0) * len(means)
+
+# %% wrong: the variance over the pixels
+# hint: You take the variance over the pixels of one image. Asked for is how much one pixel changes from draw to draw: dimension 0.
+#- means.var(0, correction=0)
+#+ means.var(1, correction=0).mean().expand(means.shape[1])
+
+# %% wrong: measured from the average of all pixels
+# hint: You measure from the average of all pixels. Each pixel has an average of its own.
+#- means.var(0, correction=0)
+#+ (means - means.mean()).square().mean(0)
+
+# %% wrong: the variance of a coin
+# hint: m(1 − m) is the variance of a coin. The likelihood here is a Gaussian, and its variance is σ², whatever the mean.
+#- torch.full(means.shape[1:], SIGMA**2)
+#+ (means * (1 - means)).mean(0)

@@ -12,16 +12,16 @@
 
 # %% statement
 r"""
-A score-function estimate may subtract from $f(z_i)$ any number that does not depend on $z_i$. A cheap one is the average of $f$ over the
+A score-function estimate may subtract from $h(z_i)$ any number that does not depend on $z_i$. A cheap one is the average of $h$ over the
 *other* draws. We do not trust it fully and subtract {{SHARE}} times that average.
 
-Write `leave_one_out(values, scores)` for `values` $f(z_i)$ and `scores` of shape `(n, batch)`, with $n$ draws for each image. Give the
+Write `leave_one_out(values, scores)` for `values` $h(z_i)$ and `scores` of shape `(n, batch)`, with $n$ draws for each image. Give the
 `n` estimates for each image, of the same shape, without averaging them.
 """
 
 # %% draws
 def draws(rng):
-    return {"SHARE": rng.choice([0.5, 0.7, 0.8, 0.9])}
+    return {"SHARE": rng.choice([0.6, 0.7, 0.8, 0.9])}
 
 # %% given
 import torch
@@ -45,14 +45,15 @@ def inputs(rng):
 def probe(answer, values, scores):
     changed = values.clone()
     changed[0] += 10
-    return {"estimates": answer(values, scores), "two_draws": answer(values[:2], scores[:2]),
-            "effect_of_one_value_on_its_own_estimate": answer(changed, scores)[0] - answer(values, scores)[0]}
+    return {"estimates": answer(values, scores), "four_draws": answer(values[:4], scores[:4]),
+            "rise_of_an_estimate_when_its_value_rises_by_10": answer(changed, scores)[0] - answer(values, scores)[0]}
 
 # %% laws
 def laws(seen, values, scores):
     yield seen["estimates"].shape == (6, 4), "there is one estimate for each draw and image"
-    yield (seen["effect_of_one_value_on_its_own_estimate"] - 10 * scores[0]).abs().max() < 1e-3, \
-        "the baseline of a draw does not depend on that draw", "A draw stands in its own baseline, and that moves the average."
+    yield (seen["rise_of_an_estimate_when_its_value_rises_by_10"] - 10 * scores[0]).abs().max() < 1e-3, \
+        "an estimate rises by 10 times its score when its own value rises by 10", \
+        "In an estimate the own value stands once, whole, and times the own score; its baseline holds the other draws of the same image alone."
 
 # %% right: with a matrix
 def leave_one_out(values, scores):
@@ -103,3 +104,69 @@ def leave_one_out(values, scores):
 # hint: The score multiplies the difference. You subtract the baseline after the value was weighed.
 #- (values - SHARE * others) * scores
 #+ values * scores - SHARE * others
+
+# %% wrong: the other share
+# hint: You subtract one minus `SHARE` times the average of the others. It is `SHARE` times.
+#- SHARE * others
+#+ (1 - SHARE) * others
+
+# %% wrong: the share on the whole
+# hint: `SHARE` multiplies the baseline alone. You multiply the value with it too, which shrinks the average of the estimate.
+#- (values - SHARE * others) * scores
+#+ SHARE * (values - others) * scores
+
+# %% wrong: the score is forgotten
+# hint: The score is missing: these are the values with their baseline subtracted, and no estimates of a derivative yet.
+#- (values - SHARE * others) * scores
+#+ values - SHARE * others
+
+# %% wrong: a baseline of weighted values
+# hint: Your baseline is an average of values that were weighed with their scores already. Average the values alone, then multiply the difference by the own score.
+#- (values - SHARE * others) * scores
+#+ values * scores - SHARE * ((values * scores).sum(0) - values * scores) / (len(values) - 1)
+
+# %% wrong: the estimates averaged
+# hint: You average over the draws. Asked for are the estimates themselves, one for each draw.
+#- return (values - SHARE * others) * scores
+#+ return ((values - SHARE * others) * scores).mean(0).expand(values.shape)
+
+# %% wrong: divided by the number of draws
+# hint: Each estimate is divided by the number of draws. Whoever averages them does that.
+#- return (values - SHARE * others) * scores
+#+ return (values - SHARE * others) * scores / len(values)
+
+# %% wrong: one other draw
+# hint: Your baseline is one other draw. The average of all others varies less.
+#- (values.sum(0) - values) / (len(values) - 1)
+#+ values.roll(1, 0)
+
+# %% wrong: all draws of all images
+# hint: Your baseline averages over all images. It belongs to one image: the other draws of the same column.
+#- (values.sum(0) - values) / (len(values) - 1)
+#+ (values.sum() - values) / (values.numel() - 1)
+
+# %% wrong: the average of everything
+# hint: You subtract one average of all draws and all images, the own value among them. A baseline belongs to one image, and leaves out the own draw.
+#- (values.sum(0) - values) / (len(values) - 1)
+#+ values.mean()
+
+# %% wrong: the sum of the others
+# hint: You subtract a multiple of the sum of the others. Divide it by their number.
+#- (values.sum(0) - values) / (len(values) - 1)
+#+ (values.sum(0) - values)
+
+# %% wrong: the earlier draws alone
+# hint: The baseline of a draw averages the draws before it alone. All others may stand in it, the later ones too.
+#- (values.sum(0) - values) / (len(values) - 1)
+#+ (values.cumsum(0) - values) / torch.arange(len(values)).clamp(min=1)[:, None]
+
+# %% wrong: the scores are centred too
+# hint: You subtract a baseline from the scores as well. They stay as they are: only the value is compared with the others.
+#- (values - SHARE * others) * scores
+#+ (values - SHARE * others) * (scores - SHARE * (scores.sum(0) - scores) / (len(scores) - 1))
+
+# %% wrong: the shortcut of the whole baseline
+# hint: The factor n / (n − 1) in front is a shortcut for the whole average of the others. With `SHARE` of it the own value is weighed too heavily: write out the average of
+#   the others.
+#- (values - SHARE * others) * scores
+#+ (values - SHARE * values.mean(0)) * scores * len(values) / (len(values) - 1)

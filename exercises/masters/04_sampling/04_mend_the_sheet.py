@@ -16,7 +16,7 @@ r"""
 `draw_images` should draw images from a VAE whose prior is $\mathcal{N}(0, I)$ and whose decoder gives, for each pixel, a mean and a
 $\log \sigma$, one after the other in the last dimension: `(batch, 2 * pixels)`. Latents are drawn at the given `temperature` (the standard
 deviation of $z$); the pixels are drawn as the likelihood says. All noise is passed in: `z_noise` of shape `(batch, z_dim)`, `x_noise` of shape
-`(batch, pixels)`. Images lie in $[0, 1]$: whatever is drawn outside is cut off. The code has **two faults**. Mend them.
+`(batch, pixels)`. Images lie in $[0, 1]$: whatever is drawn outside is cut off. No other noise is drawn: the same noise gives the same images. The code has **two faults**. Mend them.
 """
 
 # %% given
@@ -44,15 +44,26 @@ def probe(answer, z_noise, x_noise, temperature, weight):
     def decoder(z):
         return 0.5 * z @ weight + shift
 
-    return {"images": answer(decoder, z_noise, x_noise, temperature),
+    images = answer(decoder, z_noise, x_noise, temperature)
+    return {"images": images,
             "images_without_noise_in_the_pixels": answer(decoder, z_noise, 0 * x_noise, temperature),
-            "images_far_out": answer(lambda z: torch.cat([9 * z[:, :1], z[:, :1] * 0], 1), z_noise, x_noise[:, :1], temperature)}
+            "images_with_means_outside_of_0_and_1": answer(lambda z: torch.cat([9 * z[:, :1], z[:, :1] * 0], 1), z_noise, x_noise[:, :1], temperature),
+            "change_from_one_call_to_the_next": answer(decoder, z_noise, x_noise, temperature) - images}
 
 # %% laws
 def laws(seen, z_noise, x_noise, temperature, weight):
     yield seen["images"].shape == (5, 4), "there is one image for each row of noise"
-    yield seen["images"].min() >= 0 and seen["images"].max() <= 1, "pixels lie between 0 and 1"
+    yield seen["images"].min() >= 0 and seen["images"].max() <= 1, "pixels lie between 0 and 1", "Cut off what lies below 0 and what lies above 1, after the noise was added."
+    mean = (0.5 * temperature * z_noise @ weight + 0.5)[:, :4]
+    drawn = (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any()  # then the other laws say nothing
+    yield drawn or (seen["images_without_noise_in_the_pixels"] - mean.clamp(0, 1)).abs().max() < 1e-3, "without noise in the pixels the images are the means", \
+        "Without noise in the pixels an image is the mean at z, cut off: is z the temperature times its noise, and the mean the first half of what the decoder gives?"
     yield (seen["images"] - seen["images_without_noise_in_the_pixels"]).abs().max() > 0.01, "the pixels are drawn"
+    yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same noise gives the same images", \
+        "The noise is passed in: use `z_noise` and `x_noise`, and draw nothing of your own."
+    log_sigma = (0.5 * temperature * z_noise @ weight - 1.2)[:, 4:]
+    yield drawn or (seen["images"] - (mean + log_sigma.exp() * x_noise).clamp(0, 1)).abs().max() < 1e-3, "pixels spread around their means by σ", \
+        "The pixels do not spread as the likelihood says: to the mean add σ times `x_noise`, with its sign, where the second half of what the decoder gives is log σ."
 
 # %% right: from torch.distributions' own parameters, in float64
 def draw_images(decoder, z_noise, x_noise, temperature):
@@ -114,3 +125,55 @@ def draw_images(decoder, z_noise, x_noise, temperature):
 # hint: The temperature is the standard deviation of z. You use its square root, as if it were a variance.
 #- z = temperature * z_noise
 #+ z = temperature**0.5 * z_noise
+
+# %% wrong: the variance for sigma
+# hint: The noise is multiplied by σ², the exponential of 2 log σ. It belongs to σ.
+#- torch.exp(log_sigma)
+#+ torch.exp(2 * log_sigma)
+
+# %% wrong: a softplus in place of the exponential
+# hint: You make the spread positive by a softplus. The decoder gives log σ, and the inverse of a logarithm is the exponential.
+#- torch.exp(log_sigma)
+#+ torch.nn.functional.softplus(log_sigma)
+
+# %% wrong: log sigma without its sign
+# hint: You take log σ without its sign as the spread. The inverse of a logarithm is the exponential.
+#- torch.exp(log_sigma)
+#+ log_sigma.abs()
+
+# %% wrong: the temperature squared
+# hint: The temperature is squared. It is the standard deviation of z already, and multiplies the noise once.
+#- z = temperature * z_noise
+#+ z = temperature**2 * z_noise
+
+# %% wrong: divided by the temperature
+# hint: The noise of z is divided by the temperature. A low temperature keeps z near the middle, so it multiplies.
+#- z = temperature * z_noise
+#+ z = z_noise / temperature
+
+# %% wrong: every other number a mean
+# hint: You take every other number for a mean. The means stand first, all of them, and then all log σ.
+#- mean, log_sigma = params.chunk(2, dim=-1)
+#+ mean, log_sigma = params[..., ::2], params[..., 1::2]
+
+# %% wrong: the mean cut off first
+# hint: You cut the mean off before the noise is added. A mean outside of [0, 1] is as the decoder says; only what was drawn is cut off.
+#- x = mean + sigma
+#+ x = mean.clamp(0, 1) + sigma
+
+# %% wrong: only the mean cut off
+# hint: You cut off the mean, and then add noise to it. What was drawn lies outside of [0, 1] in places: cut that off.
+#- x = mean + sigma * x_noise
+#+ x = mean.clamp(0, 1) + sigma * x_noise
+#- x.clamp(0, 1)
+#+ x
+
+# %% wrong: cut off below alone
+# hint: Only what lies below 0 is cut off. Pixels above 1 are left.
+#- x.clamp(0, 1)
+#+ x.clamp(min=0)
+
+# %% wrong: stretched between the extremes
+# hint: You stretch the images between the smallest and the largest pixel, which moves all of them. Cut off what lies outside, and leave the rest.
+#- x.clamp(0, 1)
+#+ (x - x.min()) / (x.max() - x.min())

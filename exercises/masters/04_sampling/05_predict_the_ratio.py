@@ -23,7 +23,7 @@ the factor, by a formula or from enough draws that you trust it to 1 %, for `"ra
 
 # %% draws
 def draws(rng):
-    return {"CENTRE": rng.choice([-2.5, -2.0, -1.5, 1.5, 2.0, 2.5])}
+    return {"CENTRE": rng.choice([-2.5, -3.0, -1.5, 1.5, 3.0, 2.5])}
 
 # %% given
 import torch
@@ -50,7 +50,15 @@ def probe(answer):
 # %% laws
 def laws(seen):
     yield seen["ratio"] > 0, "a ratio of variances is positive"
-    yield seen["ratio"] > 1, "the score-function estimate varies more here"
+    yield seen["ratio"] > 1, "the score-function estimate varies more here", "At every μ the score-function estimate varies more. Is the ratio upside down?"
+    right = (CENTRE**4 + 14 * CENTRE**2 + 15) / 4
+    if 0.012 < abs(seen["ratio"] / right - 1) < 0.15:
+        yield False, "the factor is known to 1 %", "You are near. If your number comes from draws, they are too few: the ratio of two variances from n draws is off by a few times 1/√n, " \
+            "so take millions. If it comes from a formula, check its small terms."
+    elif seen["ratio"] > 1.1 * right:
+        yield False, "the factor is not larger than it can be", "It is too large. Write z = μ + ε, multiply both estimates out, and use E[ε²] = 1, E[ε⁴] = 3, E[ε⁶] = 15; odd powers average to 0."
+    elif 1 < seen["ratio"] < 0.9 * right:
+        yield False, "the factor is not smaller than it can be", "It is too small. Write z = μ + ε, multiply both estimates out, and use E[ε²] = 1, E[ε⁴] = 3, E[ε⁶] = 15; odd powers average to 0."
 
 # %% right: by the moments of the normal distribution
 variances = {"predicted": "shrinks", "ratio": (CENTRE**4 + 14 * CENTRE**2 + 15) / 4}
@@ -85,7 +93,8 @@ variances = {"predicted": "GROWS", "ratio": (z**2 * (z - CENTRE)).var() / torch.
 #+ z.square()
 
 # %% wrong: the derivative without its two
-# hint: The derivative of z² is 2z; you used z, so the lower variance is four times too small.
+# hint: This is four times the ratio. Either you have not divided by the variance of the reparameterised estimate yet, or you made it from z: the derivative of z² is 2z, with
+#   the variance 4.
 #- by_path = 2 * z
 #+ by_path = z
 
@@ -93,3 +102,58 @@ variances = {"predicted": "GROWS", "ratio": (z**2 * (z - CENTRE)).var() / torch.
 # hint: This is the difference of the variances. Asked for is how many times larger the one is.
 #- (by_score.var() / by_path.var())
 #+ (by_score.var() - by_path.var())
+
+# %% wrong: two second moments
+# hint: You compared the averages of the squares. A variance is smaller by the square of the mean, which both estimates have.
+#- (by_score.var() / by_path.var())
+#+ (by_score.square().mean() / by_path.square().mean())
+
+# %% wrong: in proportion to mu
+# hint: You multiplied the chapter's 7.5 by μ. The variance of the score-function estimate grows with other powers of μ: derive it, or measure it.
+#- (by_score.var() / by_path.var()).item()
+#+ 7.5 * abs(CENTRE)
+
+# %% wrong: in proportion to the square of mu
+# hint: You multiplied the chapter's 7.5 by μ². The variance of the score-function estimate is a sum of several powers of μ: derive it, or measure it.
+#- (by_score.var() / by_path.var()).item()
+#+ 7.5 * CENTRE**2
+
+# %% wrong: compared with the chapter's ratio
+# hint: You divided by the chapter's 7.5. Asked for is the ratio of the two variances at this μ, and not how much it grew.
+#- (by_score.var() / by_path.var())
+#+ (by_score.var() / by_path.var() / 7.5)
+
+# %% wrong: the chapter's mean taken off
+# hint: You took off the square of 2, the derivative at μ = 1. Here the average of both estimates is 2μ.
+#- (by_score.var() / by_path.var())
+#+ ((by_score.square().mean() - 4) / 4)
+
+# %% wrong: the mean taken off without its square
+# hint: You took off the mean and not its square.
+#- (by_score.var() / by_path.var())
+#+ ((by_score.square().mean() - 2 * abs(CENTRE)) / 4)
+
+# %% wrong: divided by the square of the mean
+# hint: You divided by 4μ², the square of the derivative. The reparameterised estimate 2z has the variance 4, at every μ.
+#- (by_score.var() / by_path.var())
+#+ (by_score.var() / (4 * CENTRE**2))
+
+# %% wrong: the moments of a coin
+# hint: Your moments of ε are all 1. A standard normal ε has E[ε⁴] = 3 and E[ε⁶] = 15.
+#- (by_score.var() / by_path.var()).item()
+#+ (CENTRE**4 + 2 * CENTRE**2 + 1) / 4
+
+# %% wrong: the fourth moment alone right
+# hint: The sixth moment of ε is missing: (μ + ε)⁴ ε² holds ε⁶, whose average is 15.
+#- (by_score.var() / by_path.var()).item()
+#+ (CENTRE**4 + 14 * CENTRE**2) / 4
+
+# %% wrong: with the best baseline
+# hint: This is what is left with a baseline. Asked for are the plain estimates.
+#- (by_score.var() / by_path.var())
+#+ ((z.square() - CENTRE**2 - 3) * eps).var() / by_path.var()
+
+# %% wrong: the score with z in it
+# hint: You multiplied z² by z. The score at σ = 1 is z − μ, the noise ε.
+#- z.square() * eps
+#+ z.square() * z

@@ -8,13 +8,13 @@
 # passage: Outlook: a code that is a choice
 # answer: soft_choice
 # returns: tensor
-# tolerance: 2e-4, share_of_first_choices 0.02
+# tolerance: 2e-4, share_of_first_choices 0.01
 # removes:
 
 # %% statement
 r"""
-Write `soft_choice(logits, u)`: a draw from the Gumbel-softmax distribution at temperature {{TAU}}. `logits` has the shape `(batch, classes)` and
-`u` holds uniform numbers between 0 and 1, of the same shape: turn them into Gumbel noise $g = -\log(-\log u)$. Give a tensor of the same
+Write `soft_choice(logits, u)`: a draw from the Gumbel-softmax distribution of {eq}`eq-sa-gumbel` at temperature $\tau = {{TAU}}$. `logits` are $\alpha$, of the shape `(batch, classes)`, and
+`u` holds uniform numbers between 0 and 1, of the same shape: turn them into Gumbel noise $\gamma = -\log(-\log u)$, and draw nothing else. Give a tensor of the same
 shape whose rows are positive and add up to 1.
 
 A large logit must be chosen often: the class that comes out largest is a draw from the distribution of the logits. And a gradient reaches the logits.
@@ -40,24 +40,31 @@ def soft_choice(logits, u):
 
 # %% inputs
 def inputs(rng):
-    return {"logits": rng.normal(4, 3), "u": rng.uniform(0.02, 0.98, 4, 3), "many": rng.uniform(1e-4, 1 - 1e-4, 5000, 3)}
+    return {"logits": rng.normal(4, 3), "u": rng.uniform(0.02, 0.98, 4, 3), "start": rng.uniform(0, 1, 3)}
 
 # %% probe
-def probe(answer, logits, u, many):
+def probe(answer, logits, u, start):
     free = logits.clone().requires_grad_()
     value = answer(free, u)
-    often = answer(torch.tensor([1.0, 0.0, -1.0]).expand(5000, 3), many)
-    return {"value": value, "gradient": gradients(value[:, 0], free)[0],
+    steps = torch.tensor([0.8191725, 0.6710436, 0.5497005])  # a grid that fills the cube evenly
+    many = ((start + torch.arange(1.0, 301)[:, None] * steps) % 1).clamp(1e-4, 1 - 1e-4)
+    often = answer(torch.tensor([1.0, 0.0, -1.0]).expand(300, 3), many)
+    return {"value": value, "gradient": gradients(value[:, 0], free)[0], "change_from_one_call_to_the_next": answer(logits, u) - value,
             "share_of_first_choices": (often.argmax(-1) == 0).float().mean()}
 
 # %% laws
-def laws(seen, logits, u, many):
+def laws(seen, logits, u, start):
     value = seen["value"]
     yield value.shape == (4, 3), "the shape is that of the logits"
-    yield (value > 0).all() and (value.sum(-1) - 1).abs().max() < 1e-4, "each row is positive and adds up to 1", \
-        "Along which dimension is the softmax taken?"
-    yield abs(seen["share_of_first_choices"] - 0.665) < 0.03, "the largest entry is a draw from softmax(logits)", \
-        "The temperature must not change which class wins, and the noise must be Gumbel noise."
+    yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same noise gives the same draw", \
+        "The noise is passed in as `u`: make the Gumbel noise from it, and draw none of your own."
+    yield (value > 0).all(), "each entry is positive", "The draw is soft: no entry is 0. A softmax of the noisy logits gives such rows."
+    yield (value.sum(-1) - 1).abs().max() < 1e-4, "each row adds up to 1", \
+        "The rows do not add up to 1: take the softmax over the classes, the last dimension, as the last step."
+    share = seen["share_of_first_choices"]
+    yield abs(share - 0.665) < 0.03, "the largest entry is a draw from softmax(logits)", \
+        "The class with the largest logit wins too seldom: do logits and noise enter with the sign plus?" if share < 0.4 else \
+        "Another class wins than should: the noise must be Gumbel noise, added to the logits themselves, and the temperature divides the sum of both."
     yield seen["gradient"].abs().sum() > 1e-6, "a gradient reaches the logits"
 
 # %% right: by powers of the probabilities
@@ -105,7 +112,7 @@ def soft_choice(logits, u):
 #+ dim=0
 
 # %% wrong: no noise
-# hint: There is no noise in it: the result is always the same for the same logits.
+# hint: No noise arrives: it is missing, or the same for all classes of an image, and a softmax does not see what is added to all. Each class needs a noise of its own.
 #- (logits + gumbel)
 #+ logits
 
@@ -113,3 +120,84 @@ def soft_choice(logits, u):
 # hint: You add the noise to the probabilities. It belongs to their logarithms, the logits.
 #- (logits + gumbel)
 #+ (torch.softmax(logits, -1) + gumbel)
+
+# %% wrong: a hard choice that lets the gradient through
+# hint: The values are zeros and ones, with the gradient of the soft draw: a straight-through draw. Asked for is the soft draw itself.
+def soft_choice(logits, u):
+    soft = torch.softmax((logits - torch.log(-torch.log(u))) / TAU, dim=-1)
+    return torch.nn.functional.one_hot(soft.argmax(-1), soft.shape[1]) + soft - soft.detach()
+
+# %% wrong: a hard choice
+# hint: This is a hard choice: no gradient gets through the largest. Asked for is a softmax at the temperature in its place.
+def soft_choice(logits, u):
+    return torch.nn.functional.one_hot((logits - torch.log(-torch.log(u))).argmax(-1), logits.shape[1]).float()
+
+# %% wrong: divided after the softmax
+# hint: You divide the softmax by the temperature. The temperature belongs inside, under the logits and the noise.
+#- torch.softmax((logits + gumbel) / TAU, dim=-1)
+#+ torch.softmax(logits + gumbel, -1) / TAU
+
+# %% wrong: not normalised
+# hint: These are exponentials that nothing divides by their sum. A softmax does both.
+#- torch.softmax((logits + gumbel) / TAU, dim=-1)
+#+ torch.exp((logits + gumbel) / TAU)
+
+# %% wrong: the logarithm of the softmax
+# hint: This is the logarithm of the draw. Asked for are numbers between 0 and 1.
+#- torch.softmax(
+#+ torch.log_softmax(
+
+# %% wrong: the sign of the logits
+# hint: The logits stand with a minus: what should be chosen often is chosen seldom.
+#- (logits + gumbel)
+#+ (gumbel - logits)
+
+# %% wrong: multiplied with the noise
+# hint: You multiply the logits by the noise. Gumbel noise is added.
+#- (logits + gumbel)
+#+ (logits * gumbel)
+
+# %% wrong: the other end of the noise
+# hint: You use 1 − u in place of u. That is another draw, also of the right distribution; asked for is the one that `u` gives by −log(−log u).
+#- (-torch.log(u))
+#+ (-torch.log(1 - u))
+
+# %% wrong: one logarithm
+# hint: One of the two logarithms is missing: −log u is exponential noise. Gumbel noise is −log(−log u).
+#- -torch.log(-torch.log(u))
+#+ -torch.log(u)
+
+# %% wrong: logistic noise
+# hint: log u − log(1 − u) is logistic noise, right for a choice between two. For a choice among several each class needs Gumbel noise.
+#- -torch.log(-torch.log(u))
+#+ torch.log(u) - torch.log(1 - u)
+
+# %% wrong: Gaussian noise
+# hint: You made Gaussian noise from `u`. With it the class that wins is no draw from the logits: take Gumbel noise.
+#- -torch.log(-torch.log(u))
+#+ torch.special.ndtri(u)
+
+# %% wrong: the temperature squared
+# hint: You divide by the square of the temperature. It stands there once.
+#- / TAU
+#+ / TAU**2
+
+# %% wrong: the root of the temperature
+# hint: You divide by the square root of the temperature. It stands there as it is.
+#- / TAU
+#+ / TAU**0.5
+
+# %% wrong: the temperature on the noise alone
+# hint: You divide the noise by the temperature, and not the logits. Then the temperature changes which class wins; it belongs to the sum.
+#- (logits + gumbel) / TAU
+#+ logits + gumbel / TAU
+
+# %% wrong: probabilities times noise
+# hint: You normalise without an exponential. A softmax takes the exponential first, so that every entry is positive and the order stays.
+#- torch.softmax((logits + gumbel) / TAU, dim=-1)
+#+ ((logits + gumbel) / TAU).abs() / ((logits + gumbel) / TAU).abs().sum(-1, keepdim=True)
+
+# %% wrong: a sigmoid for each class
+# hint: You take a sigmoid for each class and divide by the sum. The relaxation of a choice is a softmax, the exponential divided by the sum of the exponentials.
+#- torch.softmax((logits + gumbel) / TAU, dim=-1)
+#+ torch.sigmoid((logits + gumbel) / TAU) / torch.sigmoid((logits + gumbel) / TAU).sum(-1, keepdim=True)

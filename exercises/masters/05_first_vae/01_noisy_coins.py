@@ -51,16 +51,23 @@ def inputs(rng):
 def probe(answer, x, logits, few):
     every = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
     free = logits[1:].clone().requires_grad_()
-    return {"value": answer(x, logits), "log_probability_of_all_strips_of_three_pixels": answer(every, few.expand(8, 3)),
-            "gradient": gradients(answer(x[1:], free), free)[0]}
+    value = answer(x, logits)
+    return {"value": value, "log_probability_of_all_strips_of_three_pixels": answer(every, few.expand(8, 3)),
+            "gradient": gradients(answer(x[1:], free), free)[0], "change_from_one_call_to_the_next": answer(x, logits) - value}
 
 # %% laws
 def laws(seen, x, logits, few):
     value, every = seen["value"], seen["log_probability_of_all_strips_of_three_pixels"]
     yield value.shape == (5,), "there is one number for each image"
-    yield (value <= 1e-6).all(), "a log-probability of pixels is never above 0", "Look at the sign."
+    yield not (value > 1e-6).any(), "a log-probability of pixels is never above 0", "Look at the sign."
+    yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same strip has the same probability at every call", \
+        "Nothing is drawn here: `x` went through the scanner already. Add up the probabilities of the two ways in which a pixel can come out as it did."
     yield abs(every.exp().sum() - 1) < 1e-3, "the probabilities of all strips of three pixels add up to 1", \
         "What comes out must be 1 or 0, so both probabilities of a pixel must add up to 1, and pixels multiply."
+    lit = FLIP + (1 - 2 * FLIP) * torch.sigmoid(few[0]).double()
+    strips = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
+    yield (every - torch.where(strips == 1, lit, 1 - lit).log().sum(-1)).abs().max() < 1e-3, "every strip of three pixels has its probability", \
+        "Test one pixel with three coins: one that always shows 1 comes out as 1 unless it is flipped, one that always shows 0 only if it is flipped, and a fair one half of the time."
     yield seen["gradient"].abs().sum() > 0, "a gradient arrives at the logits"
 
 # %% right: one coin after the other, with the logarithms added
@@ -129,7 +136,7 @@ def log_noisy(x, logits):
     return ((1 - FLIP) * same + FLIP * other).sum(-1)
 
 # %% wrong: the other pixel
-# hint: You score ones as if they were zeros. Check a strip whose logits are all large: a strip of ones must then be the
+# hint: You score ones as if they were zeros, or flip with the probability that a pixel stays. Check a strip whose logits are all large: a strip of ones must then be the
 #   likely one.
 #- (x * torch.log(lit) + (1 - x) * torch.log(1 - lit))
 #+ ((1 - x) * torch.log(lit) + x * torch.log(1 - lit))
@@ -138,3 +145,45 @@ def log_noisy(x, logits):
 # hint: You count in bits. The chapter counts in nats: take the natural logarithm, `torch.log`.
 #- .sum(-1)
 #+ .sum(-1) / 0.6931471805599453
+
+# %% wrong: ones alone get through
+# hint: A pixel that comes out as 1 was a 1 that stayed, or a 0 that was flipped. Yours has the first way alone.
+#- torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
+#+ torch.sigmoid(logits) * (1 - FLIP)
+
+# %% wrong: flips added to every pixel
+# hint: You add the flip's probability to that of a 1. Flips also take ones away: what was a 1 stays one with probability 1 minus the flip's.
+#- torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
+#+ (torch.sigmoid(logits) + FLIP).clamp(1e-6, 1 - 1e-6)
+
+# %% wrong: all pixels flipped at once
+# hint: You flip the whole image or none of it. Each pixel is flipped on its own: mix the two ways pixel by pixel, and add the logarithms afterwards.
+def log_noisy(x, logits):
+    stayed = -torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    flipped = -torch.nn.functional.binary_cross_entropy_with_logits(logits, 1 - x, reduction="none").sum(-1)
+    return torch.logaddexp(stayed + torch.log(torch.tensor(1 - FLIP)), flipped + torch.log(torch.tensor(FLIP)))
+
+# %% wrong: logits made smaller
+# hint: You shrink the logits by 1 − 2 · the flip's probability. That factor belongs to the probabilities: π − ½ shrinks by it, and logits do not.
+def log_noisy(x, logits):
+    return -torch.nn.functional.binary_cross_entropy_with_logits((1 - 2 * FLIP) * logits, x, reduction="none").sum(-1)
+
+# %% wrong: flipped twice
+# hint: You use the probability of exactly one flip out of two. There is one scanner: a pixel is flipped with probability `FLIP`.
+#- torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
+#+ torch.sigmoid(logits) * (1 - 2 * FLIP * (1 - FLIP)) + torch.sigmoid(-logits) * 2 * FLIP * (1 - FLIP)
+
+# %% wrong: added up over the images
+# hint: You add up over the images too. Each image has a log-probability of its own: the sum runs over its pixels, the last dimension.
+#- .sum(-1)
+#+ .sum().expand(len(x))
+
+# %% wrong: the mean over the images
+# hint: Every image gets the same number, an average over the images. Each has a log-probability of its own: add up over its pixels, the last dimension.
+#- .sum(-1)
+#+ .sum(0).mean().expand(len(x))
+
+# %% wrong: ones alone are counted
+# hint: You add up over the pixels that came out as 1. The zeros have a probability too: 1 minus that of a one.
+#- (x * torch.log(lit) + (1 - x) * torch.log(1 - lit))
+#+ (x * torch.log(lit))

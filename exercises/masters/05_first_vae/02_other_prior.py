@@ -16,7 +16,8 @@ The chapter's prior is $\mathcal{N}(0, I)$. Take another one, $p(z) = \mathcal{N
 same for all latent dimensions, but {{word}}.
 
 Derive $\mathrm{KL}\big(\mathcal{N}(\mu, \operatorname{diag} \sigma^2)\,\Vert\,\mathcal{N}(0, \tau^2 I)\big)$ and write it as
-`kl(mu, logvar)`, with `mu` and `logvar` $= \log \sigma^2$ of shape `(batch, z_dim)`. Give one number for each image, in nats.
+`kl(mu, logvar)`, with `mu` and `logvar` $= \log \sigma^2$ of shape `(batch, z_dim)`. Give one number for each image, in nats. It is a part of a loss, so PyTorch must be able to
+differentiate it with respect to both: stay with tensors.
 
 *Check yourself first:* what must come out where $q$ is equal to this prior?
 """
@@ -52,12 +53,14 @@ def probe(answer, mu, logvar, seed):
     mu_gradient, logvar_gradient = gradients(value, mu, logvar)
     at_prior = answer(torch.zeros(2, 3), torch.full((2, 3), 2 * float(torch.tensor(TAU).log())))
     return {"value": value, "value_at_the_prior": at_prior, "gradient_in_mu": mu_gradient,
-            "gradient_in_logvar": logvar_gradient}
+            "gradient_in_logvar": logvar_gradient, "change_from_one_call_to_the_next": answer(mu, logvar) - value}
 
 # %% laws
 def laws(seen, mu, logvar, seed):
     yield seen["value"].shape == (5,), "there is one number for each image"
-    yield (seen["value"] > -1e-4).all(), "a KL divergence is never negative"
+    yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same q has the same KL at every call", \
+        "You average over draws. The closed form needs none: take the average of log q(z) − log p(z) on paper."
+    yield not (seen["value"] < -1e-4).any(), "a KL divergence is never negative"
     yield (seen["value_at_the_prior"].abs() < 1e-4).all(), "it is zero where q is the prior", \
         "Put mu = 0 and sigma = tau into your formula and see which term stays."
     q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
@@ -98,7 +101,7 @@ def kl(mu, logvar):
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 # %% wrong: the prior's log-variance is missing
-# hint: The squares are right, but the logarithm of the prior's variance is missing: without it the KL of the prior to
+# hint: The logarithm of the prior's variance is missing: without it the KL of the prior to
 #   itself is not zero.
 #-  + 2 * torch.tensor(TAU).log()
 #+
@@ -146,3 +149,58 @@ def kl(mu, logvar):
 # hint: You square the exponential of `logvar`. That exponential is the variance already.
 #- logvar.exp()
 #+ logvar.exp().square()
+
+# %% wrong: log sigma read from logvar
+# hint: You use `logvar` as if it were log σ. It is log σ², so its exponential is the variance already.
+#- logvar.exp()) / TAU**2 - 1 - logvar
+#+ (2 * logvar).exp()) / TAU**2 - 1 - 2 * logvar
+
+# %% wrong: sigma for its square
+# hint: You divide σ by τ², and not σ². The exponential of half of `logvar` is the standard deviation.
+#- (mu.square() + logvar.exp())
+#+ (mu.square() + torch.exp(0.5 * logvar))
+
+# %% wrong: all of the chapter's KL divided
+# hint: You divide the whole KL by τ². Only the squares are measured against τ; the −1 and the logarithm are not.
+#- terms = (mu.square() + logvar.exp()) / TAU**2 - 1 - logvar + 2 * torch.tensor(TAU).log()
+#+ terms = (mu.square() + logvar.exp() - 1 - logvar) / TAU**2
+
+# %% wrong: mu without its square
+# hint: `mu` is not squared: the Gaussian's exponent holds the square of the distance from the prior's mean.
+#- mu.square()
+#+ mu.abs()
+
+# %% wrong: the mean alone divided
+# hint: Only the square of `mu` is divided by τ². The variance of q is measured against that of the prior as well.
+#- (mu.square() + logvar.exp()) / TAU**2
+#+ mu.square() / TAU**2 + logvar.exp()
+
+# %% wrong: the variance alone divided
+# hint: Only the variance is divided by τ². The square of `mu` is measured against the prior's variance as well.
+#- (mu.square() + logvar.exp()) / TAU**2
+#+ mu.square() + logvar.exp() / TAU**2
+
+# %% wrong: multiplied by the prior's variance
+# hint: You multiply by τ². A wider prior makes a distance cheaper: divide by its variance.
+#- / TAU**2 -
+#+ * TAU**2 -
+
+# %% wrong: the standard deviation set to tau squared
+# hint: Your prior has the standard deviation τ², and so the variance τ⁴. Its standard deviation is `TAU`.
+#- / TAU**2 - 1 - logvar + 2 * torch
+#+ / TAU**4 - 1 - logvar + 4 * torch
+
+# %% wrong: log tau once
+# hint: The logarithm of the prior's *variance* belongs beside `logvar`, and that is 2 log τ. You have log τ.
+#- + 2 * torch
+#+ + torch
+
+# %% wrong: the sign of log tau
+# hint: The logarithm of the prior's variance has the wrong sign: at the prior it must take away what `logvar` gives.
+#- + 2 * torch
+#+ - 2 * torch
+
+# %% wrong: the cross-entropy alone
+# hint: This is the cross-entropy, the average of −log p(z) under q. The entropy of q is missing: a KL is the difference of the two.
+#- - 1 - logvar + 2 * torch.tensor(TAU).log()
+#+ + 1.8378770664093453 + 2 * torch.tensor(TAU).log()

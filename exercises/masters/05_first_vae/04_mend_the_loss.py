@@ -20,7 +20,8 @@ The loss below runs without an error, and training with it goes down. Yet it is 
 faults**. Find and mend them. Change as little as you can, and keep its arguments.
 
 `encoder` gives `mu` and `logvar` $= \log \sigma^2$, `decoder` gives logits, `x` has shape `(batch, pixels)`, and `eps` is the
-noise to draw $z$ with, of shape `(batch, z_dim)`. The loss is in nats, one number for each image.
+noise to draw $z$ with, of shape `(batch, z_dim)`. The loss is in nats, one number for each image. Keep the rate in closed form,
+as in the chapter; no other noise is drawn.
 """
 
 # %% given
@@ -55,12 +56,15 @@ def probe(answer, x, eps, seed):
 
     value = answer(encoder, lambda z: 2 * second(z), x, eps)
     found = gradients(value, first.weight, second.weight)
-    return {"loss": value, "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1]}
+    again = answer(encoder, lambda z: 2 * second(z), x, eps)
+    return {"loss": value, "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "change_from_one_call_to_the_next": again - value}
 
 # %% laws
 def laws(seen, x, eps, seed):
     yield seen["loss"].shape == (4,), "there is one number for each image"
-    yield (seen["loss"] > 0).all(), "the −ELBO of binary pixels is positive"
+    yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same noise gives the same loss", \
+        "The noise is passed in: use `eps`, and draw none of your own."
+    yield not (seen["loss"] <= 0).any(), "the −ELBO of binary pixels is positive"
     yield seen["gradient_in_the_encoder"].abs().sum() > 0, "a gradient reaches the encoder"
     yield seen["gradient_in_the_decoder"].abs().sum() > 0, "a gradient reaches the decoder"
 
@@ -135,3 +139,78 @@ def loss(encoder, decoder, x, eps):
 #   holes.
 #- squares = mu.square() + logvar.exp()
 #+ squares = logvar.exp()
+
+# %% wrong: sigma in the rate
+# hint: The rate holds σ in place of σ²: the variance is the exponential of `logvar`.
+#- squares = mu.square() + logvar.exp()
+#+ squares = mu.square() + sigma
+
+# %% wrong: the draw is detached
+# hint: The draw passes no gradient at all to the encoder: it then learns from the rate alone, and tells nothing of the image.
+#- z = mu + sigma * eps
+#+ z = (mu + sigma * eps).detach()
+
+# %% wrong: the rate is detached
+# hint: The rate passes no gradient: the number is right, and training does not see it. The encoder then pays nothing for what it tells.
+#- rate = 0.5 * (squares - 1 - logvar).sum(-1)
+#+ rate = 0.5 * (squares - 1 - logvar).detach().sum(-1)
+
+# %% wrong: twice the logarithm of the variance
+# hint: z is drawn with the exponential of 2 log σ², the fourth power of σ. The exponent needs one half of `logvar`.
+#- torch.exp(0.5 * logvar)
+#+ torch.exp(2 * logvar)
+
+# %% wrong: log sigma squared for sigma
+# hint: The noise is multiplied by `logvar` itself. It is the logarithm of the variance: σ is the exponential of its half.
+#- torch.exp(0.5 * logvar)
+#+ logvar
+
+# %% wrong: squared errors
+# hint: The distortion adds up squared errors of probabilities. For coins it is −log p(x|z), the binary cross-entropy.
+#- pixels = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+#+ pixels = (torch.sigmoid(logits) - x).square()
+
+# %% wrong: the rate of one draw
+# hint: The rate is the difference log q − log p at the one draw. It is right on average; asked for is the closed form, which does not vary with the noise.
+#- squares = mu.square() + logvar.exp()
+#+ squares = z.square() + 1 - eps.square()
+
+# %% wrong: the square of the draw
+# hint: The rate holds the square of the draw z. The closed form holds the square of its mean `mu`; the variance stands beside it already.
+#- squares = mu.square() + logvar.exp()
+#+ squares = z.square() + logvar.exp()
+
+# %% wrong: half of the logarithm
+# hint: The rate holds log σ, half of `logvar`. Beside the squares and the −1 stands log σ².
+#- squares - 1 - logvar)
+#+ squares - 1 - 0.5 * logvar)
+
+# %% wrong: the mean over the images
+# hint: Every image gets the same number, the mean over the batch. Asked for is one number for each image.
+#- return distortion + rate
+#+ return (distortion + rate).mean().expand(len(x))
+
+# %% wrong: the wrong way round in the cross-entropy
+# hint: The cross-entropy has its arguments the wrong way round: the images are taken for logits. The decoder's logits stand first.
+#- (logits, x, reduction
+#+ (x, torch.sigmoid(logits), reduction
+
+# %% wrong: no rate
+# hint: The rate is missing: these are the pixels alone, and nothing keeps the codes near the prior. The loss is distortion plus rate.
+#- return distortion + rate
+#+ return distortion
+
+# %% wrong: the rate alone
+# hint: The distortion is missing: this is the rate alone, and nothing asks for the image. The loss is distortion plus rate.
+#- return distortion + rate
+#+ return rate
+
+# %% wrong: the one is missing
+# hint: The −1 of each latent dimension is missing in the rate: a posterior that is equal to the prior must cost nothing.
+#- squares - 1 - logvar)
+#+ squares - logvar)
+
+# %% wrong: the sign of the exponent
+# hint: z is drawn with 1/σ: the exponent has the wrong sign. σ is the exponential of half of `logvar`.
+#- torch.exp(0.5 * logvar)
+#+ torch.exp(-0.5 * logvar)

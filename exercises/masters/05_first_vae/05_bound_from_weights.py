@@ -8,7 +8,8 @@
 # passage: From the bound to the likelihood
 # answer: bound
 # returns: tensor
-# tolerance: 2e-4, value_of_tiny_weights 2e-3
+# tolerance: 2e-4, value_of_tiny_weights 2e-3,
+#   value_of_images_far_apart 4e-3
 # removes: vae_lib.objectives.iwae_bound
 
 # %% statement
@@ -23,8 +24,8 @@ $$
 With $\alpha = 0$ it is the IWAE bound of {eq}`eq-vae-iwae`. Write `bound(log_w)` for $\alpha = {{ALPHA}}$, where `log_w`
 holds the logarithms of the weights, of shape `(K, batch)`. Give one number for each image, in nats.
 
-The weights of digits are about $e^{-90}$, those of larger images $e^{-2000}$, which is zero in every float. Your function must
-give the right number all the same.
+The weights of digits are about $e^{-90}$, those of larger images $e^{-2000}$, which is zero in every float. The images of a batch can
+lie thousands of nats apart, and the weights of one image hundreds. Your function must give the right number all the same.
 """
 
 # %% draws
@@ -52,7 +53,11 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, log_w, far):
+    apart = torch.tensor([0.0, -3000.0, -6000.0, -9000.0])
+    uneven = log_w.clone()
+    uneven[0] = -400.0
     return {"value": answer(log_w), "value_of_tiny_weights": answer(log_w - far) + far,
+            "value_of_images_far_apart": answer(log_w + apart) - apart, "value_where_one_weight_is_tiny": answer(uneven),
             "value_of_equal_weights": answer(torch.full((6, 2), -3.0)), "value_of_one_weight": answer(log_w[:1])}
 
 # %% laws
@@ -67,6 +72,8 @@ def laws(seen, log_w, far):
     yield (seen["value_of_tiny_weights"] - value).abs().max() < 0.01, \
         "weights multiplied by c give a bound larger by log c, however small c is", \
         "`exp` of −2000 is zero. Take the largest log weight out before you leave the logarithms: `torch.logsumexp` does."
+    yield (seen["value_of_images_far_apart"] - value).abs().max() < 0.05, "an image does not feel how large the weights of another are", \
+        "Each image needs the largest of its own weights taken out, over the dimension 0."
 
 # %% right: the largest weight taken out by hand, in float64
 def bound(log_w):
@@ -131,3 +138,83 @@ def bound(log_w):
 def bound(log_w):
     powers = torch.exp((1 - ALPHA) * log_w).clamp(1e-30, 1e30)
     return torch.log(powers.mean(0)) / (1 - ALPHA)
+
+# %% wrong: weights as they are
+# hint: `exp` of −2000 is zero in every float, float64 too, and a fixed shift does not help all images. Take the largest log weight of each image out before you leave the logarithms:
+#   `torch.logsumexp` does.
+def bound(log_w):
+    return torch.log(torch.exp((1 - ALPHA) * log_w).mean(0)) / (1 - ALPHA)
+
+# %% wrong: one shift for all images
+# hint: You take one number out for all images. Where another image has much larger weights, those of this one become zero: take out the largest of each image, over dimension 0.
+def bound(log_w):
+    top = log_w.max()
+    return top + torch.log(torch.exp((1 - ALPHA) * (log_w - top)).mean(0)) / (1 - ALPHA)
+
+# %% wrong: the mean of everything as the shift
+# hint: You take the mean of all weights out, over all images. Images far from it leave what a float can hold: take out the largest of each image, over dimension 0.
+def bound(log_w):
+    middle = log_w.double().mean()
+    return middle + torch.log(torch.exp((1 - ALPHA) * (log_w - middle)).mean(0)) / (1 - ALPHA)
+
+# %% wrong: the first weight as the shift
+# hint: You take out the first weight of each image. Where it is much smaller than another, that one becomes infinite: take out the largest.
+def bound(log_w):
+    return log_w[0] + torch.log(torch.exp((1 - ALPHA) * (log_w - log_w[0])).mean(0)) / (1 - ALPHA)
+
+# %% wrong: one plus alpha
+# hint: You raise the weights to the power 1 + α. It is 1 − α; mind the sign of `ALPHA`.
+#- power = 1 - ALPHA
+#+ power = 1 + ALPHA
+
+# %% wrong: a power of the logarithm
+# hint: You raise the *logarithms* to the power 1 − α. The power of a weight multiplies its logarithm.
+def bound(log_w):
+    powers = -log_w.abs() ** (1 - ALPHA)
+    return (torch.logsumexp(powers, 0) - torch.log(torch.tensor(float(len(log_w))))) / (1 - ALPHA)
+
+# %% wrong: over the images
+# hint: Every image gets the same number: the mean runs over the images. It runs over the K weights of one image, dimension 0.
+def bound(log_w):
+    rows = torch.logsumexp((1 - ALPHA) * log_w, 1) - torch.log(torch.tensor(float(log_w.shape[1])))
+    return (rows / (1 - ALPHA)).mean().expand(log_w.shape[1])
+
+# %% wrong: log K outside
+# hint: log K is taken off after the division by 1 − α. It belongs to the mean inside, and is divided too.
+#- return log_mean / power
+#+ return torch.logsumexp(power * log_w, dim=0) / power - torch.log(torch.tensor(float(len(log_w))))
+
+# %% wrong: multiplied by the power
+# hint: You multiply by 1 − α in front. The formula divides by it, which undoes the power.
+#- return log_mean / power
+#+ return log_mean * power
+
+# %% wrong: divided by alpha
+# hint: You divide by α in front. It is 1 − α, the power that is to be undone.
+#- return log_mean / power
+#+ return log_mean / ALPHA
+
+# %% wrong: the power alpha, undone by one minus alpha
+# hint: You raise the weights to the power α and undo the power 1 − α. Both are 1 − α.
+#- power * log_w
+#+ ALPHA * log_w
+
+# %% wrong: the largest weight not put back
+# hint: What you took out of the weights is not put back: add the largest log weight again after the logarithm.
+#- return log_mean / power
+#+ return log_mean / power - log_w.amax(0)
+
+# %% wrong: the largest weight put back with the power on it
+# hint: The largest log weight is put back 1 − α times. After the division by 1 − α it is added once, as it is.
+#- return log_mean / power
+#+ return log_mean / power + (power - 1) * log_w.amax(0)
+
+# %% wrong: one weight less
+# hint: You divide by K − 1. The mean of K powers divides by K.
+#- float(len(log_w))
+#+ float(max(len(log_w) - 1, 1))
+
+# %% wrong: the number of images for K
+# hint: You divide by the number of images. K is the number of weights of one image, the length of dimension 0.
+#- float(len(log_w))
+#+ float(log_w.shape[1])

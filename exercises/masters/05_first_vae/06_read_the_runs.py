@@ -74,11 +74,19 @@ def probe(answer):
         raise Problem("type", "Each letter belongs to one loss: a letter stands twice.")
     if answer.get("minus ELBO", ...) is ...:
         raise Problem("none", "The −ELBO is still missing: the last entry of `reading`.")
-    return seen | {"minus_ELBO": number(answer["minus ELBO"], "the −ELBO")}
+    return {f"the_run_{name}": letter for name, letter in seen.items()} | {"minus_ELBO": number(answer["minus ELBO"], "the −ELBO")}
 
 # %% laws
 def laws(seen):
     yield 0 < seen["minus_ELBO"] < 543.5, "the −ELBO lies between 0 and 784 log 2, what fair coins cost"
+    if seen["the_run_none"] != "{{none}}":
+        yield False, "the run without a price tells most", "Where the rate costs nothing the encoder tells everything: of all runs \"none\" has the largest rate and the lowest distortion."
+    if seen["the_run_mean"] != "{{mean}}":
+        yield False, "the run with the dearest rate tells nothing", "With the mean over the pixels the rate weighs 784 times too much: it goes to 0, and the distortion stays."
+    if 4 < abs(seen["minus_ELBO"] - 124.9) < 20:
+        yield False, "the −ELBO is read to 4 nats", "Your −ELBO is near, and not near enough: read both curves at their right end, after 800 steps, with a ruler on the axis of each panel, and add the two."
+    elif abs(seen["minus_ELBO"] - 124.9) >= 20:
+        yield False, "the −ELBO is the price of both", "The −ELBO is rate plus distortion of the run that you call right, in nats, both read after 800 steps."
 
 # %% right: in small letters, read roughly
 reading = {"right": "{{right}}".lower(), "mean": " {{mean}} ", "four": "{{four}}".lower(), "none": "{{none}}", "minus ELBO": 122}
@@ -113,17 +121,83 @@ reading["minus ELBO"] = rate_read + distortion_read
 #+ "four": "{{right}}"
 
 # %% wrong: the distortion taken for the bound
-# hint: The letters are right. For the −ELBO you gave the distortion alone; the rate is the other part of the price.
+# hint: For the −ELBO you gave the distortion alone; the rate is the other part of the price.
 #- 124.9
 #+ 108.0
 
 # %% wrong: the difference of the two
-# hint: The letters are right. For the −ELBO you took the distortion minus the rate. The ELBO is log-likelihood minus KL, so with a
+# hint: For the −ELBO you took the distortion minus the rate. The ELBO is log-likelihood minus KL, so with a
 #   minus in front both are added.
 #- 124.9
 #+ 91.1
 
 # %% wrong: the ELBO with its sign
-# hint: The letters are right, and the number has the wrong sign: asked for is the −ELBO, a positive number.
+# hint: The number has the wrong sign: asked for is the −ELBO, a positive number.
 #- 124.9
 #+ -124.9
+
+# %% wrong: the collapsed run taken for the one without a price
+# hint: You have "mean" and "none" the wrong way round. A mean over the pixels makes the distortion 784 times cheaper, so the rate is 784 times too dear: that run tells nothing.
+#- "mean": "{{mean}}"
+#+ "mean": "{{none}}"
+#- "none": "{{none}}"
+#+ "none": "{{mean}}"
+
+# %% wrong: the collapsed run taken for the right one
+# hint: You have "right" and "mean" the wrong way round. The run whose rate is 0 tells nothing of the image: its rate was far too dear.
+#- "right": "{{right}}"
+#+ "right": "{{mean}}"
+#- "mean": "{{mean}}"
+#+ "mean": "{{right}}"
+
+# %% wrong: the fourfold rate taken for none
+# hint: You have "four" and "none" the wrong way round: the dearer the rate, the less of it is bought.
+#- "four": "{{four}}"
+#+ "four": "{{none}}"
+#- "none": "{{none}}"
+#+ "none": "{{four}}"
+
+# %% wrong: the number of the fourfold rate
+# hint: This number is rate plus distortion of the run with four times the rate. Asked for is the right run.
+#- 124.9
+#+ 142.1
+
+# %% wrong: the number of the run without a price
+# hint: This number is rate plus distortion of the run without a price on the rate. Asked for is the right run.
+#- 124.9
+#+ 339.5
+
+# %% wrong: the number of the collapsed run
+# hint: This number is that of the run which tells nothing. Asked for is the right run.
+#- 124.9
+#+ 206.8
+
+# %% wrong: after 600 steps
+# hint: That is about the value after 600 steps. Asked for is the end, after 800, where the letters stand: read both curves there, and mind the marks of each axis.
+#- 124.9
+#+ 129.5
+
+# %% wrong: after 400 steps
+# hint: That is about the value after 400 steps, in the middle. Asked for is the end, after 800, where the letters stand.
+#- 124.9
+#+ 137.4
+
+# %% wrong: the rate alone
+# hint: For the −ELBO you gave the rate alone; the distortion is the larger part of the price.
+#- 124.9
+#+ 16.9
+
+# %% wrong: the rate four times
+# hint: You added the rate four times. The −ELBO counts it once.
+#- 124.9
+#+ 175.6
+
+# %% wrong: for each pixel
+# hint: You divided by the 784 pixels. Asked for are nats per image.
+#- 124.9
+#+ 0.159
+
+# %% wrong: bits
+# hint: You converted to bits. Asked for are nats, the unit of the axes.
+#- 124.9
+#+ 180.2

@@ -7,7 +7,7 @@
 # difficulty: 2
 # passage: Which latent dimensions are used
 # answer: rate_goes
-# tolerance: 1e-3, measured 2e-3
+# tolerance: 1e-3, measured 1e-3
 # repeats: 1
 
 # %% statement
@@ -17,7 +17,8 @@ others. Sort the dimensions by the rate that they carry, averaged over the image
 **{{TOP}} dimensions with the most** carry together?
 
 *Predict* first, as a number between 0 and 1, and do not change it afterwards: a wrong prediction costs nothing. If every
-used dimension carried the same, what would it be? Then *measure*, and put both into `rate_goes`.
+used dimension carried the same, what would it be? Then *measure*, to three decimals,
+and put both into `rate_goes`.
 """
 
 # %% draws
@@ -66,9 +67,21 @@ def probe(answer):
     return {"measured": number(answer["measured"], "the measured share")}
 
 # %% laws
+def right_share(share):
+    model, x = trained_and_images(FIRST)
+    with torch.no_grad():
+        mu, logvar = model.encode(x)
+    rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+    return abs(rate.topk(TOP).values.sum().item() / rate.sum().item() - share) < 1e-3 * (1 + share)
+
 def laws(seen):
-    yield 0 <= seen["measured"] <= 1, "a share lies between 0 and 1", "Divide by the whole, and do not count in per cent."
-    yield seen["measured"] >= TOP / 50, "the largest carry at least as much as any others of their number"
+    share = seen["measured"]
+    yield 0 <= share <= 1, "a share lies between 0 and 1", "A share is a part over the whole, each at least 0: no per cent, and no rate of a dimension is negative."
+    yield not share < TOP / 50, "the largest carry at least as much as any others of their number", \
+        "Even if all 50 dimensions carried the same, the share would be larger. Are they sorted downwards, and are all of them added up?"
+    if TOP / 50 <= share <= 1 and not right_share(share):
+        yield False, "the share is that of the rate", "Work in this order: the KL of each image and dimension, with all of its terms; its mean over the 300 images of `x`; the " \
+            "largest; their sum over the sum of all 50."
 
 # %% right: from torch.distributions, in float64
 import torch.distributions as td
@@ -121,3 +134,89 @@ with torch.no_grad():
     mu, logvar = model.encode(x)
 rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
 rate_goes = {"predicted": 0.5, "measured": (_largest(rate) / rate.sum()).item()}
+
+# %% wrong: the share of every image, averaged
+# hint: You took the share of each image, with the largest of that image, and averaged the shares. Take the mean of the rates over the images first; then sort, then divide.
+model, x = trained_and_images(FIRST)
+with torch.no_grad():
+    mu, logvar = model.encode(x)
+each = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+rate_goes = {"predicted": 0.5, "measured": (each.topk(TOP, 1).values.sum(1) / each.sum(1)).mean().item()}
+
+# %% wrong: one dimension more
+# hint: You counted one dimension too many.
+#- .values[:TOP]
+#+ .values[:TOP + 1]
+
+# %% wrong: one dimension less
+# hint: You counted one dimension too few.
+#- .values[:TOP]
+#+ .values[:TOP - 1]
+
+# %% wrong: all but the largest
+# hint: This is the share of all the other dimensions. Asked for is that of the largest.
+#- .values[:TOP]
+#+ .values[TOP:]
+
+# %% wrong: over the rest
+# hint: You divided by the rate of the other dimensions. A share is over the whole.
+#- / rate.sum())
+#+ / (rate.sum() - rate.sort(descending=True).values[:TOP].sum()))
+
+# %% wrong: the mean of the largest
+# hint: You averaged the largest instead of adding them up: this is the share of one of them.
+#- .values[:TOP].sum()
+#+ .values[:TOP].mean()
+
+# %% wrong: the logarithm is left out
+# hint: The rate misses log σ². Without it a dimension seems to have a negative rate where q is narrow.
+#- - 1 - logvar).mean(0)
+#+ - 1).mean(0)
+
+# %% wrong: the sign of the logarithm
+# hint: In the rate, log σ² has the wrong sign: a narrow q must cost more.
+#- - 1 - logvar).mean(0)
+#+ - 1 + logvar).mean(0)
+
+# %% wrong: of averaged parameters
+# hint: You averaged mu and log σ² over the images first. The mean of a KL is not the KL of the means: take the KL of each image, then average.
+model, x = trained_and_images(FIRST)
+with torch.no_grad():
+    mu, logvar = model.encode(x)
+m, s = mu.mean(0), logvar.mean(0)
+each = 0.5 * (m.square() + s.exp() - 1 - s)
+rate_goes = {"predicted": 0.5, "measured": (each.topk(TOP).values.sum() / each.sum()).item()}
+
+# %% wrong: one image
+# hint: This is the share for the first image alone. Average the rates over all images of `x`.
+model, x = trained_and_images(FIRST)
+with torch.no_grad():
+    mu, logvar = model.encode(x[:1])
+rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+rate_goes = {"predicted": 0.5, "measured": (rate.topk(TOP).values.sum() / rate.sum()).item()}
+
+# %% wrong: the images sorted
+# hint: You added up over the dimensions and sorted the images. Average over the images, dimension 0, and sort the 50 dimensions.
+model, x = trained_and_images(FIRST)
+with torch.no_grad():
+    mu, logvar = model.encode(x)
+each = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
+rate_goes = {"predicted": 0.5, "measured": (each.topk(TOP).values.sum() / each.sum()).item()}
+
+# %% wrong: the variance of z
+# hint: You took the share of the variance of z. It is near 1 in each dimension; the rate is a KL divergence, in nats.
+#- rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+#+ rate = mu.var(0) + logvar.exp().mean(0)
+
+# %% wrong: logvar read as log sigma
+# hint: You read log σ² as log σ. The variance is the exponential of `logvar` itself.
+#- (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+#+ (mu.square() + (2 * logvar).exp() - 1 - 2 * logvar).mean(0)
+
+# %% wrong: as if all used dimensions carried the same
+# hint: This is what equal shares of about 25 used dimensions would give: a prediction. Measure it on the trained model.
+rate_goes = {"predicted": 0.5, "measured": TOP / 25}
+
+# %% wrong: as if all dimensions carried the same
+# hint: This is what equal shares of all 50 dimensions would give: a prediction. Measure it on the trained model.
+rate_goes = {"predicted": 0.5, "measured": TOP / 50}

@@ -40,18 +40,31 @@ def seconds(n, a, b):
 
 # %% inputs
 def inputs(rng):
-    return {"n": torch.tensor([1.0, 16.0, 128.0, 4096.0, 65536.0, 4096.0]),
-            "a": torch.cat([rng.uniform(200, 900, 5), rng.uniform(2, 5, 1)]).round(),
-            "b": torch.cat([rng.uniform(200, 900, 4), rng.uniform(5000, 9000, 1), rng.uniform(2, 5, 1)]).round()}
+    return {"n": torch.tensor([1.0, 16.0, 128.0, 4096.0, 65536.0, 4096.0, 60000.0, 1e6, 3.0]),
+            "a": torch.cat([rng.uniform(200, 900, 5), rng.uniform(2, 5, 1), rng.uniform(20000, 30000, 1), rng.uniform(1600, 1700, 1), rng.uniform(100, 200, 1)]).round(),
+            "b": torch.cat([rng.uniform(200, 900, 4), rng.uniform(5000, 9000, 1), rng.uniform(2, 5, 1), rng.uniform(20000, 30000, 1), rng.uniform(9e5, 1e6, 1), rng.uniform(3000, 5000, 1)]).round()}
 
 # %% probe
 def probe(answer, n, a, b):
-    return {"microseconds": 1e6 * answer(n, a, b), "microseconds_of_a_square": 1e6 * answer(n + 8192, n + 8192, n + 8192)}
+    return {"microseconds": 1e6 * answer(n, a, b), "microseconds_of_the_small_batches": 1e6 * answer(n[:1].expand(3) + 0.0, a[:3], b[:3])}
 
 # %% laws
 def laws(seen, n, a, b):
-    yield seen["microseconds"].shape == (6,), "there is one time for each layer"
-    yield (seen["microseconds"] > 0).all(), "a time is positive"
+    time = seen["microseconds"]
+    yield time.shape == (9,), "there is one time for each layer"
+    yield (time > 0).all(), "a time is positive"
+    compute, move = 2e6 * n * a * b / (PEAK * 1e12), 1e6 * BYTES * (n * a + a * b + n * b) / (MOVES * 1e9)
+    full = compute > move  # the arithmetic decides
+    right = ((time - torch.maximum(compute, move)).abs() < 1e-3 * time.abs()).all()
+    if not right and ((time / compute - 1).abs() < 1e-3)[full].all():
+        yield False, "the time is right where moving takes longer", "Where the arithmetic takes longer your time is right. Look at the bytes: the batch, the weights and the result, " \
+            "each once, `BYTES` for each number, at `MOVES` · 10⁹ a second."
+    elif not right and ((time / move - 1).abs() < 1e-3)[~full].all():
+        yield False, "the time is right where the arithmetic takes longer", "Where moving takes longer your time is right. Look at the arithmetic: for each number of the result `a` " \
+            "multiplications and as many additions, at `PEAK` · 10¹² a second."
+    else:
+        yield right, "the slower of computing and moving decides", \
+            "Make the two times apart, in seconds: operations over operations a second, bytes over bytes a second. For each layer the longer one counts."
 
 # %% right: from the arithmetic intensity
 def seconds(n, a, b):
@@ -77,7 +90,8 @@ def seconds(n, a, b):
 #+ torch.minimum
 
 # %% wrong: only what is computed
-# hint: You count operations only. A small batch reads all weights for little arithmetic: what is moved then decides.
+# hint: Your time is that of the operations alone. Either no bytes are counted, or they take no time (`MOVES` counts 10⁹ bytes a second, not 10¹²). A small batch reads all
+#   weights for little arithmetic: what is moved then decides.
 #- torch.maximum(compute, move)
 #+ compute
 
@@ -90,3 +104,107 @@ def seconds(n, a, b):
 # hint: You move the batch and the result, and not the weights. Every step reads them too.
 #- + a * b + n * b
 #+ + n * b
+
+# %% wrong: a multiplication with its addition counted as one
+# hint: You count one operation for a multiplication and its addition. Here they are two.
+#- compute = 2 * n * a * b
+#+ compute = n * a * b
+
+# %% wrong: one addition less
+# hint: You count 2a − 1 operations for a number of the result, or the additions of a bias. The statement counts two for each of the n · a · b products, and the layer has no biases.
+#- compute = 2 * n * a * b
+#+ compute = n * b * (2 * a - 1)
+
+# %% wrong: an addition for each result alone
+# hint: You count an addition for each number of the result. There is one for each of the n · a · b products.
+#- compute = 2 * n * a * b
+#+ compute = (n * a * b + n * b)
+
+# %% wrong: biases
+# hint: You count biases. The layer has none.
+#- + n * b)
+#+ + n * b + b)
+#- compute = 2 * n * a * b
+#+ compute = (2 * n * a * b + n * b)
+
+# %% wrong: numbers for bytes
+# hint: You count numbers. Each takes `BYTES` bytes.
+#- move = BYTES * (n
+#+ move = (n
+
+# %% wrong: bits for bytes
+# hint: You count bits. The device's speed is given in bytes, of which a number takes `BYTES`.
+#- move = BYTES * (n
+#+ move = 8 * BYTES * (n
+
+# %% wrong: the result is forgotten
+# hint: You move the batch and the weights, and not the result. It is written once.
+#- (n * a + a * b + n * b)
+#+ (n * a + a * b)
+
+# %% wrong: the batch is forgotten
+# hint: You move the weights and the result, and not the batch. It is read once.
+#- (n * a + a * b + n * b)
+#+ (a * b + n * b)
+
+# %% wrong: only the weights move
+# hint: You move the weights alone. The batch is read and the result is written as well.
+#- (n * a + a * b + n * b)
+#+ (a * b)
+
+# %% wrong: the result twice
+# hint: You move the result twice. It is written once, and not read again.
+#- (n * a + a * b + n * b)
+#+ (n * a + a * b + 2 * n * b)
+
+# %% wrong: the weights for each row
+# hint: You read the weights anew for each row of the batch. They are read once for the whole batch.
+#- (n * a + a * b + n * b)
+#+ (n * a + n * a * b + n * b)
+
+# %% wrong: bytes of the products
+# hint: You move n · a · b numbers, one for each multiplication. What is moved is the batch, the weights and the result: three tensors, each once.
+#- (n * a + a * b + n * b)
+#+ (n * a * b)
+
+# %% wrong: square weights
+# hint: Your weights have the shape (a, a). They turn a numbers into b: (a, b).
+#- (n * a + a * b + n * b)
+#+ (n * a + a * a + n * b)
+
+# %% wrong: the lower power of ten for both
+# hint: You take 10⁹ for operations too. The device makes `PEAK` · 10¹² operations a second.
+#- (PEAK * 1e12)
+#+ (PEAK * 1e9)
+
+# %% wrong: without the powers of ten
+# hint: The powers of ten are missing: `PEAK` counts 10¹² operations and `MOVES` counts 10⁹ bytes a second.
+#- (PEAK * 1e12)
+#+ PEAK
+#- (MOVES * 1e9)
+#+ MOVES
+
+# %% wrong: microseconds
+# hint: These are microseconds. Asked for are seconds.
+#- return torch.maximum(compute, move)
+#+ return 1e6 * torch.maximum(compute, move)
+
+# %% wrong: the mean of the two times
+# hint: You average the two times. The layer is done when both are done: the longer one decides.
+#- torch.maximum(compute, move)
+#+ 0.5 * (compute + move)
+
+# %% wrong: operations a second
+# hint: This is a speed, in operations a second. Asked for is the time, in seconds.
+#- return torch.maximum(compute, move)
+#+ return 2 * n * a * b / torch.maximum(compute, move)
+
+# %% wrong: one maximum for all layers
+# hint: You choose once for all layers whether computing or moving decides. Each layer has its own longer time: `torch.maximum`, number by number.
+#- torch.maximum(compute, move)
+#+ (compute if compute.max() > move.max() else move)
+
+# %% wrong: forwards and backwards
+# hint: This is three times the time: that of a training step, forwards and backwards. Asked for is the layer forwards.
+#- return torch.maximum(compute, move)
+#+ return 3 * torch.maximum(compute, move)

@@ -22,7 +22,7 @@ images, as floats. Give the vector of shape `(weights,)`.
 
 # %% draws
 def draws(rng):
-    return {"RANKS": rng.choice([3, 4, 5]), "LONGEST": rng.choice([0.5, 1.0, 2.0])}
+    return {"RANKS": rng.choice([3, 4, 5]), "LONGEST": rng.choice([0.5, 1.5, 2.0])}
 
 # %% given
 import torch
@@ -42,16 +42,29 @@ def whole_gradient(means, sizes):
 # %% inputs
 def inputs(rng):
     sizes = torch.tensor([float(rng.integer(1, 9) + 12 * k) for k in range(RANKS)])
-    return {"long": 5 * LONGEST * rng.normal(RANKS, 7), "sizes": sizes, "short": 0.05 * LONGEST * rng.normal(RANKS, 7)}
+    near = rng.normal(RANKS, 7)
+    near = near / ((near * sizes[:, None]).sum(0) / sizes.sum()).norm()  # the whole has the length 1
+    return {"long": 5 * LONGEST * rng.normal(RANKS, 7), "sizes": sizes, "short": 0.05 * LONGEST * rng.normal(RANKS, 7), "near": near}
 
 # %% probe
-def probe(answer, long, sizes, short):
-    return {"clipped": answer(long, sizes), "left_alone": answer(short, sizes)}
+def probe(answer, long, sizes, short, near):
+    return {"a_long_gradient": answer(long, sizes), "a_short_gradient": answer(short, sizes), "ten_thousand_times_a_tiny_gradient": 1e4 * answer(short / 1e4, sizes),
+            "a_gradient_of_0.6_times_the_bound": answer(0.6 * LONGEST * near, sizes), "a_gradient_of_twice_the_bound": answer(2 * LONGEST * near, sizes)}
 
 # %% laws
-def laws(seen, long, sizes, short):
-    yield seen["clipped"].shape == (7,), "there is one number for each weight"
-    yield seen["clipped"].norm() < LONGEST * 1.001, "no gradient is longer than allowed"
+def laws(seen, long, sizes, short, near):
+    got, whole = seen["a_long_gradient"], (long * sizes[:, None]).sum(0).double()
+    yield got.shape == (7,), "there is one number for each weight"
+    yield got.norm() < LONGEST * 1.001, "no gradient is longer than allowed"
+    tiny = seen["ten_thousand_times_a_tiny_gradient"]
+    yield (tiny - (short * sizes[:, None]).sum(0) / sizes.sum()).abs().max() < 1e-4, "a tiny gradient is the mean over all images", \
+        "The mean over all images: each share's mean counts as often as it has images, and the sum is divided by the number of all images."
+    yield (seen["a_gradient_of_0.6_times_the_bound"] - 0.6 * LONGEST * (near * sizes[:, None]).sum(0) / sizes.sum()).abs().max() < 1e-3, \
+        "a gradient shorter than the bound stays as it is", "Up to the bound nothing is changed. Length means the root of the sum of the squares of all numbers."
+    yield torch.dot(got, whole) > 0.999 * got.norm() * whole.norm(), "a clipped gradient keeps its direction", \
+        "The direction of a long gradient changes: multiply the whole vector by one factor."
+    yield abs(got.norm() - LONGEST) < 1e-3, "a long gradient is made as long as the bound", \
+        "Where the whole is too long, multiply it by the bound over its length: the root of the sum of the squares of its numbers."
 
 # %% right: a loop over the processes, in float64
 def whole_gradient(means, sizes):
@@ -88,6 +101,102 @@ def whole_gradient(means, sizes):
     return (clipped * sizes[:, None]).sum(0) / sizes.sum()
 
 # %% wrong: not clipped
-# hint: The gradient is put together rightly and never clipped.
+# hint: The gradient is never clipped. Where it is longer than the bound, multiply it by the bound over its length.
 #- whole * torch.clamp(LONGEST / length, max=1.0)
 #+ whole
+
+# %% wrong: the sum of the means
+# hint: You add up the averages. The mean over all images weighs each of them by its number of images and divides by the number of all.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ means.sum(0)
+
+# %% wrong: not divided by the images
+# hint: The weighted sum is not divided by the number of all images: it is the gradient of a sum, and not of a mean.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ (means * sizes[:, None]).sum(0)
+
+# %% wrong: divided by the number of processes
+# hint: The weighted sum is divided by the number of processes. Divide it by the number of all images.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ (means * sizes[:, None]).sum(0) / len(sizes)
+
+# %% wrong: divided twice
+# hint: The mean over all images is divided by the number of processes once more.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ (means * sizes[:, None]).sum(0) / sizes.sum() / len(sizes)
+
+# %% wrong: taken for sums
+# hint: You add up the averages and divide by the number of images, as if each process had made a sum. It made a mean: multiply it by its number of images first.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ means.sum(0) / sizes.sum()
+
+# %% wrong: weighed the wrong way round
+# hint: A small share counts most in yours: you divide by the sizes. Multiply by them.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ (means / sizes[:, None]).sum(0) / (1 / sizes).sum()
+
+# %% wrong: weighed by the largest share
+# hint: You divide the sizes by the largest of them. The weights of a mean add up to 1: divide by their sum.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ (means * sizes[:, None]).sum(0) / sizes.max() / len(sizes)
+
+# %% wrong: the largest share alone
+# hint: This is the gradient of the largest share alone, or nearly so (a softmax of the sizes does that). All images belong to the batch.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ means[sizes.argmax()]
+
+# %% wrong: clipped before the division
+# hint: You clip the weighted sum and divide by the number of images afterwards. The length of the mean counts: divide, then clip.
+def whole_gradient(means, sizes):
+    total = (means * sizes[:, None]).sum(0)
+    return total * torch.clamp(LONGEST / total.norm(), max=1.0) / sizes.sum()
+
+# %% wrong: the square of the length
+# hint: You compare the square of the length with the bound. The length is its root.
+#- length = whole.norm()
+#+ length = whole.norm() ** 2
+
+# %% wrong: the sum of the sizes of the numbers
+# hint: Your length is the sum of the absolute values. The length of a vector is the root of the sum of the squares.
+#- length = whole.norm()
+#+ length = whole.abs().sum()
+
+# %% wrong: the largest number as the length
+# hint: Your length is the largest of the numbers. The length of a vector is the root of the sum of the squares.
+#- length = whole.norm()
+#+ length = whole.abs().max()
+
+# %% wrong: the root of the mean square as the length
+# hint: Your length is the root of the *mean* of the squares. The length of a vector is the root of their sum.
+#- length = whole.norm()
+#+ length = whole.square().mean().sqrt()
+
+# %% wrong: clipped softly
+# hint: Your factor falls smoothly, so gradients shorter than the bound are changed too. Up to the bound the factor is 1.
+#- torch.clamp(LONGEST / length, max=1.0)
+#+ LONGEST / length * torch.tanh(length / LONGEST)
+
+# %% wrong: clipped by one over one plus
+# hint: Your factor changes every gradient, short ones too. Up to the bound the factor is 1.
+#- torch.clamp(LONGEST / length, max=1.0)
+#+ LONGEST / (LONGEST + length)
+
+# %% wrong: stretched where it is short
+# hint: Your factor is at least 1: short gradients are stretched and long ones are left. It must be at most 1.
+#- max=1.0
+#+ min=1.0
+
+# %% wrong: long gradients left out
+# hint: A gradient that is too long becomes zero. It is shortened, and keeps its direction.
+#- torch.clamp(LONGEST / length, max=1.0)
+#+ (length <= LONGEST)
+
+# %% wrong: halved
+# hint: A gradient that is too long is halved once. It is to become as long as the bound, whatever it was.
+#- torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(length > LONGEST, 0.5, 1.0)
+
+# %% wrong: the length one
+# hint: A gradient that is too long gets the length 1. It is to become as long as the bound.
+#- whole * torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(length > LONGEST, whole / length, whole)

@@ -17,13 +17,17 @@ Below, Adam takes steps on one vector of weights. The learning rate rises from 0
 $t = 1, 2, \dots$ and stays at {{TOPRATE}} from step {{WARM}} on. Beside the weights a moving average of them is kept that begins at zero, with decay
 {{DECAY}}; at the end it is corrected for its beginning, so that weights that never moved are their own average.
 
+Adam keeps two averages that begin at zero, $m$ of the gradients and $v$ of their squares. After step $t$ their shares add up to $1 - 0.9^t$ and $1 - 0.99^t$, so
+$\hat m = m / (1 - 0.9^t)$ and $\hat v = v / (1 - 0.99^t)$ are averages without the zero, and the step is the rate times $\hat m / (\sqrt{\hat v} + 10^{-4})$. The constants 0.9, 0.99
+and 1e-4 are meant so. The average of the weights takes in those after each step.
+
 The code runs, and has **two faults**. Mend them. `w` has shape `(weights,)`, `gradients` has shape `(steps, weights)`. The results are
 the last weights and the corrected average.
 """
 
 # %% draws
 def draws(rng):
-    return {"TOPRATE": rng.choice([0.05, 0.1, 0.2]), "WARM": rng.choice([4, 5, 6]), "DECAY": rng.choice([0.8, 0.85, 0.9])}
+    return {"TOPRATE": rng.choice([0.05, 0.1, 0.2]), "WARM": rng.choice([4, 5, 6]), "DECAY": rng.choice([0.8, 0.85, 0.95])}
 
 # %% given
 import torch
@@ -51,11 +55,12 @@ def inputs(rng):
 def probe(answer, w, slopes):
     last, average = answer(w, slopes)
     _, still = answer(w, torch.zeros_like(slopes))
-    return {"weights": last, "average": average, "average_of_weights_that_stay": still}
+    return {"weights": last, "average": average, "weights_after_tiny_gradients": answer(w, 1e-4 * slopes)[0], "average_of_weights_that_stay": still}
 
 # %% laws
 def laws(seen, w, slopes):
-    yield (seen["average_of_weights_that_stay"] - w).abs().max() < 1e-3, "weights that never moved are their own average"
+    yield (seen["average_of_weights_that_stay"] - w).abs().max() < 1e-3, "weights that never moved are their own average", \
+        "With gradients of zero the weights stay, and then their average must be `w`: what do the shares of the average add up to, and are they taken of the weights themselves?"
 
 # %% right: with the optimiser of torch
 def steps(w, gradients):
@@ -108,3 +113,132 @@ def steps(w, gradients):
 # hint: The step is divided by the average square, and not by its root: it then depends on the scale of the loss.
 #- square.sqrt()
 #+ square
+
+# %% wrong: neither average of the gradients is corrected
+# hint: The averages of the gradients and of their squares are not corrected: both begin at zero, and the first steps have the wrong length.
+#- mean = m / (1 - 0.9**t)
+#+ mean = m
+#- square = v / (1 - 0.99**t)
+#+ square = v
+
+# %% wrong: the mean of the gradients is not corrected
+# hint: The average of the gradients begins at zero and is not corrected, so the first steps are far too short.
+#- mean = m / (1 - 0.9**t)
+#+ mean = m
+
+# %% wrong: the small number inside of the root
+# hint: The 1e-4 is added under the root, where it counts as 0.01. It is added to the root.
+#- (square.sqrt() + 1e-4)
+#+ (square + 1e-4).sqrt()
+
+# %% wrong: a smaller number beside the root
+# hint: You changed the 1e-4 beside the root. It is meant so: where gradients are tiny it keeps the steps short.
+#- (square.sqrt() + 1e-4)
+#+ (square.sqrt() + 1e-8)
+
+# %% wrong: nothing beside the root
+# hint: The 1e-4 beside the root is missing: where all gradients are zero you divide 0 by 0.
+#- (square.sqrt() + 1e-4)
+#+ square.sqrt()
+
+# %% wrong: another decay of the squares
+# hint: You changed 0.99 into the optimiser's usual 0.999. Here it is meant so.
+#- v = 0.99 * v + 0.01 * g.square()
+#+ v = 0.999 * v + 0.001 * g.square()
+#- square = v / (1 - 0.99**t)
+#+ square = v / (1 - 0.999**t)
+
+# %% wrong: the decay of the weights for the gradients
+# hint: The gradients are averaged with `DECAY`, which belongs to the weights. Adam's own share is 0.9.
+#- m = 0.9 * m + 0.1 * g
+#+ m = DECAY * m + (1 - DECAY) * g
+#- mean = m / (1 - 0.9**t)
+#+ mean = m / (1 - DECAY**t)
+
+# %% wrong: upwards
+# hint: The step is added, so the loss grows. Adam steps against the gradient.
+#- w = w - rate * mean
+#+ w = w + rate * mean
+
+# %% wrong: the rate counted from zero
+# hint: The rate of the first step is 0: it lags one step behind. At step t it is the peak times t over the steps of the warm-up, from t = 1.
+#- min(1.0, t / WARM)
+#+ min(1.0, (t - 1) / WARM)
+
+# %% wrong: a warm-up of one step more
+# hint: The rate reaches its peak one step too late: divide by `WARM`.
+#- min(1.0, t / WARM)
+#+ min(1.0, t / (WARM + 1))
+
+# %% wrong: the larger of the two
+# hint: The rate never lies below its peak, and rises above it: of 1 and t over the warm-up the smaller is meant.
+#- min(1.0, t / WARM)
+#+ max(1.0, t / WARM)
+
+# %% wrong: a warm-up along a parabola
+# hint: The rate rises with the square of t. It rises in a straight line.
+#- min(1.0, t / WARM)
+#+ min(1.0, t**2 / WARM**2)
+
+# %% wrong: the average begins at the weights
+# hint: Your average begins at the first weights, before any step. It begins at zero and is corrected at the end, so that the first weights have no share in it.
+def steps(w, gradients):
+    w = w.clone()
+    m, v, average = torch.zeros_like(w), torch.zeros_like(w), w
+    for t, g in enumerate(gradients, 1):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g.square()
+        rate = TOPRATE * min(1.0, t / WARM)
+        w = w - rate * m / (1 - 0.9**t) / ((v / (1 - 0.99**t)).sqrt() + 1e-4)
+        average = DECAY * average + (1 - DECAY) * w
+    return w, average
+
+# %% wrong: all steps with the same share
+# hint: Your average gives all steps the same share. In a moving average the share of older weights falls by `DECAY` with each step.
+#- average = DECAY * average + (1 - DECAY) * w
+#+ average = average + w
+#- average / (1 - DECAY**t)
+#+ average / t
+
+# %% wrong: the weights before the step
+# hint: You average the weights before each step. The weights after it are meant: the average comes last in the loop.
+#- w = w - rate * mean / (square.sqrt() + 1e-4)
+#+ before, w = w, w - rate * mean / (square.sqrt() + 1e-4)
+#- average = DECAY * average + (1 - DECAY) * w
+#+ average = DECAY * average + (1 - DECAY) * before
+
+# %% wrong: exchanged shares, with another correction
+# hint: The shares of the average are exchanged: it keeps little of the past, and `DECAY` is the share of the past. The correction at the end must fit the right shares.
+#- average = DECAY * average + (1 - DECAY) * w
+#+ average = (1 - DECAY) * average + DECAY * w
+#- average / (1 - DECAY**t)
+#+ average / (1 - (1 - DECAY)**t)
+
+# %% wrong: a correction of one step less
+# hint: The average is corrected for one step too few: after t steps its shares add up to 1 minus the t-th power of `DECAY`.
+#- average / (1 - DECAY**t)
+#+ average / (1 - DECAY**(t - 1))
+
+# %% wrong: a correction of one step more
+# hint: The average is corrected for one step too many: after t steps its shares add up to 1 minus the t-th power of `DECAY`.
+#- average / (1 - DECAY**t)
+#+ average / (1 - DECAY**(t + 1))
+
+# %% wrong: corrected by one share
+# hint: The average is divided by the share of one step. Divide by the sum of the shares of all steps, 1 minus the t-th power of `DECAY`.
+#- average / (1 - DECAY**t)
+#+ average / (1 - DECAY)
+
+# %% wrong: divided by what is left
+# hint: The average is divided by the power of `DECAY`, what the zero at the beginning still weighs. Divide by the rest, 1 minus that power.
+#- average / (1 - DECAY**t)
+#+ average / DECAY**t
+
+# %% wrong: the correction multiplied
+# hint: The average is multiplied by the sum of its shares. Divide by it.
+#- average / (1 - DECAY**t)
+#+ average * (1 - DECAY**t)
+
+# %% wrong: averaged from the end of the warm-up on
+# hint: Your average begins after the warm-up, and its correction counts all steps. It takes in the weights of every step.
+#- average = DECAY * average + (1 - DECAY) * w
+#+ average = DECAY * average + (t > WARM) * (1 - DECAY) * w

@@ -8,7 +8,7 @@
 # passage: Sixteen bits
 # answer: lost
 # repeats: 1
-# tolerance: 1e-6
+# tolerance: 6e-4
 
 # %% statement
 r"""
@@ -16,12 +16,12 @@ r"""
 standard deviation of {{SPREAD}}. In fp16 some become 0. A loss scale of $2^{{{POWER}}}$ saves small ones, and may send large ones to infinity.
 
 *Predict* first: does the share that is lost, as 0 or as infinity, shrink or grow with this scale? Put `"shrinks"` or `"grows"` for
-`"predicted"`; a wrong prediction costs nothing. Then count: give the share lost without a scale for `"plain"`, and with it for `"scaled"`.
+`"predicted"`; a wrong prediction costs nothing. Then count: give the share lost without a scale for `"plain"`, and with it for `"scaled"`, both to three decimals.
 """
 
 # %% draws
 def draws(rng):
-    return {"CENTRE": rng.choice([-6.5, -6.0, -5.5]), "SPREAD": rng.choice([2.2, 2.5]), "POWER": rng.choice([14, 15, 16])}
+    return {"CENTRE": rng.choice([-6.0, -5.75, -5.5]), "SPREAD": rng.choice([2.2, 2.5]), "POWER": rng.choice([14, 15, 16])}
 
 # %% given
 import torch
@@ -49,7 +49,18 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield 0 <= seen["plain"] <= 1 and 0 <= seen["scaled"] <= 1, "a share lies between 0 and 1"
+    yield 0 <= seen["plain"] <= 1 and 0 <= seen["scaled"] <= 1, "a share lies between 0 and 1", \
+        "A share is the number of lost gradients over the number of all, 200,000."
+    given = 10 ** ({{CENTRE}} + {{SPREAD}} * torch.special.ndtri((torch.arange(200_000).double() + 0.5) / 200_000)).float()
+    for name, scale in (("plain", 1), ("scaled", 2**POWER)):
+        there = (given * scale).half()
+        right = ((there == 0) | there.isinf()).double().mean().item()
+        if 0.03 < abs(seen[name] - right) and 0 <= seen[name] <= 1:
+            yield False, f"the share {name!r} is counted", f"For {name!r}: " + ("multiply by the scale first, then " if scale > 1 else "") + \
+                "convert with `half()`, and count what is 0 or infinite then, over all 200,000."
+        elif 0.0008 < abs(seen[name] - right):
+            yield False, f"the share {name!r} is given to three decimals", f"The share {name!r} is near. Give three decimals, rounded; if it " \
+                "comes from a formula, mind what is rounded up to the smallest number and kept: convert with `half()` and count."
 
 # %% right: from the ends of fp16, without a conversion
 smallest, largest = 2.0**-25, 65520.0  # half of the least number above 0 still rounds to 0; from 65,520 on it is infinity
@@ -92,3 +103,75 @@ lost = dict(zip(["plain", "scaled"], [1 - k for k in kept]), predicted="Shrinks"
 #+ 1 - ((plain == 0) | plain.isinf()).double().mean().item()
 #- ((scaled == 0) | scaled.isinf()).double().mean().item()
 #+ 1 - ((scaled == 0) | scaled.isinf()).double().mean().item()
+
+# %% wrong: infinities alone
+# hint: Your shares are those of the infinities alone: none that becomes 0 is counted. Those are lost too, below about 3e-8. (In a formula: mind the base of the logarithm.)
+#- ((plain == 0) | plain.isinf())
+#+ plain.isinf()
+#- ((scaled == 0) | scaled.isinf())
+#+ scaled.isinf()
+
+# %% wrong: with the scale infinities alone
+# hint: With the scale you count infinities only. What still becomes 0 is lost too.
+#- ((scaled == 0) | scaled.isinf())
+#+ scaled.isinf()
+
+# %% wrong: below the smallest normal number, both times
+# hint: In both shares you take all below 6e-5 as lost. fp16 keeps smaller ones too, with fewer digits, down to 6e-8: convert, and look which are 0.
+#- ((plain == 0) | plain.isinf())
+#+ (gradients < torch.finfo(torch.float16).smallest_normal)
+#- ((scaled == 0) | scaled.isinf())
+#+ ((gradients * 2**POWER < torch.finfo(torch.float16).smallest_normal) | scaled.isinf())
+
+# %% wrong: with the scale below the smallest normal number
+# hint: With the scale you take all below 6e-5 as lost. fp16 keeps smaller ones too, with fewer digits, down to 6e-8: convert, and look which are 0.
+#- ((scaled == 0) | scaled.isinf())
+#+ ((gradients * 2**POWER < torch.finfo(torch.float16).smallest_normal) | scaled.isinf())
+
+# %% wrong: below the smallest number
+# hint: You take all below the smallest number, 6e-8, as lost. What lies above half of it is rounded up and kept: convert, and look which are 0.
+#- ((plain == 0) | plain.isinf())
+#+ ((gradients < 2.0**-24) | plain.isinf())
+#- ((scaled == 0) | scaled.isinf())
+#+ ((gradients * 2**POWER < 2.0**-24) | scaled.isinf())
+
+# %% wrong: exchanged
+# hint: The two shares stand in each other's place.
+#- "plain": ((plain == 0) | plain.isinf()).double().mean().item(),
+#+ "plain": ((scaled == 0) | scaled.isinf()).double().mean().item(),
+#- "scaled": ((scaled == 0) | scaled.isinf()).double().mean().item()}
+#+ "scaled": ((plain == 0) | plain.isinf()).double().mean().item()}
+
+# %% wrong: the power for the scale
+# hint: You multiplied by `POWER`. The scale is 2 to that power.
+#- (gradients * 2**POWER).half()
+#+ (gradients * POWER).half()
+
+# %% wrong: scaled back in sixteen bits
+# hint: You divided by the scale again while the numbers had 16 bits, so the small ones became 0 after all. Count what is lost by the conversion; scale back in 32 bits.
+#- (gradients * 2**POWER).half()
+#+ (gradients * 2**POWER).half() / 2**POWER
+
+# %% wrong: what the scale saves
+# hint: For "scaled" you gave the share that the scale saves. Asked for is the share that is still lost.
+#- "scaled": ((scaled == 0) | scaled.isinf()).double().mean().item()}
+#+ "scaled": (((plain == 0) | plain.isinf()).double().mean() - ((scaled == 0) | scaled.isinf()).double().mean()).item()}
+
+# %% wrong: one share over the other
+# hint: For "scaled" you divided by the share without a scale. Asked for is the share of all 200,000 numbers.
+#- "scaled": ((scaled == 0) | scaled.isinf()).double().mean().item()}
+#+ "scaled": (((scaled == 0) | scaled.isinf()).double().mean() / ((plain == 0) | plain.isinf()).double().mean()).item()}
+
+# %% wrong: numbers and no shares
+# hint: You counted numbers. The share is that over all 200,000.
+#- ((plain == 0) | plain.isinf()).double().mean().item()
+#+ ((plain == 0) | plain.isinf()).double().sum().item()
+#- ((scaled == 0) | scaled.isinf()).double().mean().item()
+#+ ((scaled == 0) | scaled.isinf()).double().sum().item()
+
+# %% wrong: per cent
+# hint: These are per cent. Give shares between 0 and 1.
+#- ((plain == 0) | plain.isinf()).double().mean().item()
+#+ 100 * ((plain == 0) | plain.isinf()).double().mean().item()
+#- ((scaled == 0) | scaled.isinf()).double().mean().item()
+#+ 100 * ((scaled == 0) | scaled.isinf()).double().mean().item()

@@ -19,7 +19,7 @@ does for each byte it moves. Of the three,
 - `"arithmetic"` is the only one that a device with faster arithmetic, and the same memory, could speed up;
 - `"waits"` loses most of its time to something else, such as the starts of many small kernels.
 
-Which letter is which? And at how many operations for each byte does the roof bend, to a quarter? Fill in `reading`.
+Which letter is which? And at how many operations for each byte does the roof bend, to within a quarter of its value? Fill in `reading`.
 """
 
 # %% draws
@@ -62,11 +62,18 @@ def probe(answer):
         raise Problem("type", "Each letter belongs to one program: a letter stands twice.")
     if answer.get("bend", ...) is ...:
         raise Problem("none", "The place where the roof bends is still missing: the last entry of `reading`.")
-    return seen | {"bend": number(answer["bend"], "the place where the roof bends")}
+    return {f"the_program_{name}": letter for name, letter in seen.items()} | {"bend": number(answer["bend"], "the place where the roof bends")}
 
 # %% laws
 def laws(seen):
     yield seen["bend"] > 0, "operations for each byte are a positive number"
+    if seen["the_program_arithmetic"] != "{{arithmetic}}":
+        yield False, "the program of arithmetic stands under the flat roof", "Faster arithmetic lifts the flat part of the roof alone: \"arithmetic\" stands under it, to the right of the bend."
+    if seen["the_program_bytes"] != "{{bytes}}":
+        yield False, "the program of bytes nearly touches the slope", "The slope is what the memory allows: \"bytes\" nearly touches it, however low it stands."
+    if not 0.7 * {{bend}} < seen["bend"] < 1.3 * {{bend}}:
+        yield False, "the bend is where slope and flat part meet", "Go down from the place where the slope meets the flat part, to the horizontal axis. It counts in powers of ten: the " \
+            "lines between stand for 2, 3, 4 … times."
 
 # %% right: in small letters, read roughly
 reading = {"bytes": "{{bytes}}".lower(), "arithmetic": " {{arithmetic}} ", "waits": "{{waits}}", "bend": 1.2 * {{bend}}}
@@ -99,11 +106,49 @@ reading["bend"] = TOP / (speed_on_the_slope / operations_there)
 #+ "waits": "{{arithmetic}}"
 
 # %% wrong: bytes for each operation
-# hint: The letters are right. Your number is the inverse: bytes for each operation.
+# hint: Your number for the bend is the inverse: bytes for each operation.
 #- "bend": {{bend}}
 #+ "bend": 1 / {{bend}}
 
 # %% wrong: the height in place of the position
-# hint: The letters are right. You read the height of the roof; asked for is where it bends, on the horizontal axis.
+# hint: For the bend you read the height of the roof; asked for is where it bends, on the horizontal axis.
 #- "bend": {{bend}}
 #+ "bend": TOP
+
+# %% wrong: the place of the program under the flat roof
+# hint: For the bend you read the place of the program under the flat part. The roof bends further to the left, where the slope meets the flat part.
+#- "bend": {{bend}}
+#+ "bend": 6 * {{bend}}
+
+# %% wrong: the place of the program that waits
+# hint: For the bend you read the place of the program in the middle. The roof bends further to the right, where the slope meets the flat part.
+#- "bend": {{bend}}
+#+ "bend": {{bend}} / 3
+
+# %% wrong: the logarithm of the place
+# hint: For the bend you gave a logarithm. The axis is marked with the numbers themselves.
+#- "bend": {{bend}}
+#+ "bend": 0.4342944819 * __import__("math").log({{bend}})
+
+# %% wrong: with the power of ten of the other axis
+# hint: The power of ten belongs to the vertical axis. The bend is read on the horizontal one, whose numbers stand as they are.
+#- "bend": {{bend}}
+#+ "bend": 1e12 * {{bend}}
+
+# %% wrong: all three in a circle
+# hint: All three letters stand in a wrong place. First find the point that nearly touches the slope, then the one under the flat part; the third is far below its roof.
+#- "bytes": "{{bytes}}"
+#+ "bytes": "{{waits}}"
+#- "arithmetic": "{{arithmetic}}"
+#+ "arithmetic": "{{bytes}}"
+#- "waits": "{{waits}}"
+#+ "waits": "{{arithmetic}}"
+
+# %% wrong: all three in the other circle
+# hint: You sorted the points by their height, or by their place. What holds a program back shows in its distance from the roof straight above it, the slope or the flat part.
+#- "bytes": "{{bytes}}"
+#+ "bytes": "{{arithmetic}}"
+#- "arithmetic": "{{arithmetic}}"
+#+ "arithmetic": "{{waits}}"
+#- "waits": "{{waits}}"
+#+ "waits": "{{bytes}}"

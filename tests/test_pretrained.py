@@ -23,7 +23,7 @@ def trained(tiny_data, tmp_path):
 @pytest.mark.parametrize("name", pretrained.names("vae"))
 def test_every_recipe_builds_the_network_it_describes(name, tiny_data):
     spec = pretrained.recipe(name)
-    assert set(spec) - {"objective", "augment"} == {"about", "data", "network", "training"}
+    assert set(spec) - {"objective", "augment", "half"} == {"about", "data", "network", "training"}
     assert spec["data"] in data.SETS
     model = pretrained.build(spec)
     assert model.z_dim == spec["network"]["z_dim"]

@@ -18,6 +18,7 @@ from conftest import small_vae
 from test_training import FULL, HELD_OUT, PIXELS, RUN, assert_same, differ, run
 from torch import nn
 from tqdm import tqdm
+from waiting import waited_for
 
 from vae_lib import checkpoints, data, training
 from vae_lib.hierarchical import LadderVAE
@@ -213,22 +214,21 @@ def child(path, seconds, inside, options=LIVES):
     if not inside:
         time.sleep(seconds)
         os.kill(pid, signal.SIGKILL)
-    status = wait_for(pid)
+    status = status_of(pid)
     assert not (os.WIFEXITED(status) and os.WEXITSTATUS(status)), "the run failed instead of being killed"
     return os.WIFSIGNALED(status)
 
 
-def wait_for(pid, limit=60):
+def status_of(pid):
     """The status with which a child ends; one that does not end is a failure, not a wait for ever."""
-    ends = time.monotonic() + limit
-    while time.monotonic() < ends:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return status
-        time.sleep(1e-3)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError(f"the forked run had not ended after {limit} s")
+    found = []
+    try:
+        waited_for("the end of a forked run", lambda: found.append(os.waitpid(pid, os.WNOHANG)) or found[-1][0], 60)
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    return found[-1][1]
 
 
 def survive(path, whole, kills, options=LIVES):

@@ -21,8 +21,8 @@ from vae_lib.many import Adam, Many
 from vae_lib.vae import VAE
 from vae_lib.widgets.modes_in_time import packed
 
-__all__ = ["COLLAPSED", "MODELS", "RECORD", "SETTINGS", "Bound", "best_lr", "best_setting", "falls", "final", "fit_vae",
-           "gather", "near_best", "pairs", "record", "recorded_draws", "run", "setting", "train"]
+__all__ = ["COLLAPSED", "MODELS", "RECORD", "SETTINGS", "Bound", "best_lr", "best_setting", "fall", "falls", "final",
+           "fit_vae", "gather", "near_best", "pairs", "record", "recorded_draws", "run", "setting", "train"]
 
 RECORD = Path(__file__).parent / "studies" / "gan.json"
 FRAMES = RECORD.with_name("gan.safetensors")
@@ -313,13 +313,20 @@ def final(found, model, what="overlap"):
                          for lr in s["lrs"]], dtype=torch.float64)
 
 
+def fall(kept):
+    """The largest fall of the modes kept below an earlier count, in the second half of each run: `(runs,)`.
+
+    kept: counts, `(moments, runs)`.
+    """
+    kept = torch.as_tensor(kept)[(len(kept) - 1) // 2:]
+    return (kept.cummax(0).values - kept).amax(0)
+
+
 def falls(found, model):
-    """The largest fall of the modes kept below an earlier count, in the second half of each run: `(settings, runs)`."""
-    s, rows = SETTINGS["grid"], []
-    for width, lr in itertools.product(s["widths"], s["lrs"]):
-        kept = torch.tensor(setting(found, model, width, lr)["kept"])[s["watched"] // 2:]
-        rows.append((kept.cummax(0).values - kept).max(0).values)
-    return torch.stack(rows)
+    """The `fall` of every run of the grid: `(settings, runs)`."""
+    s = SETTINGS["grid"]
+    return torch.stack([fall(setting(found, model, width, lr)["kept"])
+                        for width, lr in itertools.product(s["widths"], s["lrs"])])
 
 
 def near_best(values, larger=True):

@@ -148,7 +148,7 @@ python3 -m venv /autograder/uv  # newer systems let nobody install beside their 
 /autograder/uv/bin/python -m pip install uv
 PATH="/autograder/uv/bin:$PATH"
 uv venv --python 3.11 /autograder/venv
-uv pip install --python /autograder/venv/bin/python torch torchvision --index-url https://download.pytorch.org/whl/cpu
+uv pip install --python /autograder/venv/bin/python --torch-backend cpu torch torchvision
 uv pip install --python /autograder/venv/bin/python "/autograder/source/course[book,grading]"
 uv pip uninstall --python /autograder/venv/bin/python vae_lib  # the sandbox brings its own, without the answers
 chmod -R go-rwx /autograder/source

@@ -54,7 +54,9 @@ class Rng:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer that people give. `edits` are the (old, new) pairs that make it from the solution."""
+    """A wrong answer that people give. `edits` are the (old, new) pairs that make it from the solution, for mistakes
+    that may be planted and may come two at a time.
+    """
 
     name: str
     hint: str
@@ -238,9 +240,11 @@ def _header(text, name):
 
 
 def _mistake(title, body, solution, name):
-    hint, passage, edits, code = [], "", [], []
+    hint, passage, edits, code, alone = [], "", [], [], False
     for line in body.split("\n"):
-        if line.startswith("#-"):
+        if line == "# alone":
+            alone = True
+        elif line.startswith("#-"):
             edits.append([line[2:].removeprefix(" "), ""])
         elif line.startswith("#+"):
             edits[-1][1] += ("\n" if edits[-1][1] else "") + line[2:].removeprefix(" ")
@@ -255,7 +259,7 @@ def _mistake(title, body, solution, name):
     if not source or (not code and not edits):
         raise ValueError(f"{name}: the wrong answer {title!r} has no code, or its #- text does not stand exactly "
                          "once in the solution")
-    return Mistake(title, " ".join(hint), source, () if code else edits, passage)
+    return Mistake(title, " ".join(hint), source, () if code or alone else edits, passage)
 
 
 def _unquoted(body):

@@ -129,101 +129,59 @@ def kid(real, fake):
 # %% wrong: no constant in any kernel
 # hint: None of the three kernels has its + 1. Then only the third moments of the clouds are compared: two clouds of other means or spreads
 #   can get zero.
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T / d) ** 3
-    k_fake = (fake @ fake.T / d) ** 3
-    k_between = (real @ fake.T / d) ** 3
-    within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
-    within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
-    between = k_between.mean()
-    return within_real + within_fake - 2 * between
+# alone
+#-     k_real = (real @ real.T / d + 1) ** 3
+#+     k_real = (real @ real.T / d) ** 3
+#+     k_fake = (fake @ fake.T / d) ** 3
+#+     k_between = (real @ fake.T / d) ** 3
+#-     k_fake = (fake @ fake.T / d + 1) ** 3
+#-     k_between = (real @ fake.T / d + 1) ** 3
 
 # %% wrong: the squares of both counts
 # hint: The pairs are counted as n² and m². The diagonals are taken off, so that n (n − 1) and m (m − 1) of them are left.
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T / d + 1) ** 3
-    k_fake = (fake @ fake.T / d + 1) ** 3
-    k_between = (real @ fake.T / d + 1) ** 3
-    within_real = (k_real.sum() - k_real.trace()) / (n * n)
-    within_fake = (k_fake.sum() - k_fake.trace()) / (m * m)
-    between = k_between.mean()
-    return within_real + within_fake - 2 * between
+# alone
+#-     within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
+#+     within_real = (k_real.sum() - k_real.trace()) / (n * n)
+#+     within_fake = (k_fake.sum() - k_fake.trace()) / (m * m)
+#-     within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
 
 # %% wrong: the number of features under the one
 # hint: The number of features divides the 1. It divides the product: (a · b / d + 1).
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T + 1 / d) ** 3
-    k_fake = (fake @ fake.T + 1 / d) ** 3
-    k_between = (real @ fake.T + 1 / d) ** 3
-    within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
-    within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
-    between = k_between.mean()
-    return within_real + within_fake - 2 * between
+# alone
+#-     k_real = (real @ real.T / d + 1) ** 3
+#+     k_real = (real @ real.T + 1 / d) ** 3
+#+     k_fake = (fake @ fake.T + 1 / d) ** 3
+#+     k_between = (real @ fake.T + 1 / d) ** 3
+#-     k_fake = (fake @ fake.T / d + 1) ** 3
+#-     k_between = (real @ fake.T / d + 1) ** 3
 
 # %% wrong: the two on the wrong terms
 # hint: The 2 stands at the pairs within the sets. It belongs to the mixed pairs: a distance of distributions is E k(r, r′) + E k(f, f′) − 2
 #   E k(r, f).
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T / d + 1) ** 3
-    k_fake = (fake @ fake.T / d + 1) ** 3
-    k_between = (real @ fake.T / d + 1) ** 3
-    within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
-    within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
-    between = k_between.mean()
-    return 2 * within_real + 2 * within_fake - between
+# alone
+#-     return within_real + within_fake - 2 * between
+#+     return 2 * within_real + 2 * within_fake - between
 
 # %% wrong: a diagonal taken off the mixed pairs
 # hint: You took a diagonal off the mixed pairs as well. A real image and a fake are never the same draw, whatever their numbers: all n m
 #   pairs count.
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T / d + 1) ** 3
-    k_fake = (fake @ fake.T / d + 1) ** 3
-    k_between = (real @ fake.T / d + 1) ** 3
-    within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
-    within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
-    between = (k_between.sum() - k_between.diagonal().sum()) / (n * m - min(n, m))
-    return within_real + within_fake - 2 * between
+# alone
+#-     between = k_between.mean()
+#+     between = (k_between.sum() - k_between.diagonal().sum()) / (n * m - min(n, m))
 
 # %% wrong: the diagonals in both
 # hint: Both sets hold the pairs of an image with itself. Two draws r and r′ are different ones: take both diagonals off.
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T / d + 1) ** 3
-    k_fake = (fake @ fake.T / d + 1) ** 3
-    k_between = (real @ fake.T / d + 1) ** 3
-    within_real = (k_real.sum()) / (n * (n - 1))
-    within_fake = (k_fake.sum()) / (m * (m - 1))
-    between = k_between.mean()
-    return within_real + within_fake - 2 * between
+# alone
+#-     within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
+#+     within_real = (k_real.sum()) / (n * (n - 1))
+#+     within_fake = (k_fake.sum()) / (m * (m - 1))
+#-     within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
 
 # %% wrong: biased averages
 # hint: Both averages within a set hold the pairs of an image with itself. Those are no two different draws: take the diagonals off, and
 #   divide by n (n − 1) and m (m − 1).
-def kid(real, fake):
-    """The unbiased squared distance of two sets of features under the cubic kernel, ()."""
-    n, m = len(real), len(fake)
-    d = real.shape[1]
-    k_real = (real @ real.T / d + 1) ** 3
-    k_fake = (fake @ fake.T / d + 1) ** 3
-    k_between = (real @ fake.T / d + 1) ** 3
-    within_real = k_real.mean()
-    within_fake = k_fake.mean()
-    between = k_between.mean()
-    return within_real + within_fake - 2 * between
+# alone
+#-     within_real = (k_real.sum() - k_real.trace()) / (n * (n - 1))
+#+     within_real = k_real.mean()
+#+     within_fake = k_fake.mean()
+#-     within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))

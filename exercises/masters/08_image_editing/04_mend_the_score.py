@@ -175,98 +175,38 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 
 # %% wrong: multiplied by q
 # hint: The weights are multiplied by q: log q has the wrong sign in them. A weight is p(z) p(x_known|z) / q(z).
-def asked_nll(decoder, x, known, asked, mu, logvar, eps):
-    """-log p(x_asked | x_known) of each image, (batch,) nats, from K draws of q."""
-    sigma = torch.exp(0.5 * logvar)
-    z = mu + sigma * eps
-    log_prior = -0.5 * z.square().sum(-1)
-    log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
-    logits = decoder(z)
-    pixels = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
-    log_known = (pixels * known).sum(-1)
-    log_asked = (pixels * asked).sum(-1)
-    log_w = log_prior + log_known + log_q
-    total = torch.logsumexp(log_w, 0)
-    return total - torch.logsumexp(log_w + log_asked, 0)
+# alone
+#-     log_w = log_prior + log_known - log_q
+#+     log_w = log_prior + log_known + log_q
 
 # %% wrong: the heaviest draw alone
 # hint: You take the draw with the largest weight alone. All draws count, each by its weight.
-def asked_nll(decoder, x, known, asked, mu, logvar, eps):
-    """-log p(x_asked | x_known) of each image, (batch,) nats, from K draws of q."""
-    sigma = torch.exp(0.5 * logvar)
-    z = mu + sigma * eps
-    log_prior = -0.5 * z.square().sum(-1)
-    log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
-    logits = decoder(z)
-    pixels = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
-    log_known = (pixels * known).sum(-1)
-    log_asked = (pixels * asked).sum(-1)
-    log_w = log_prior + log_known - log_q
-    total = torch.logsumexp(log_w, 0)
-    return -log_asked.gather(0, log_w.argmax(0, keepdim=True))[0]
+# alone
+#-     return total - torch.logsumexp(log_w + log_asked, 0)
+#+     return -log_asked.gather(0, log_w.argmax(0, keepdim=True))[0]
 
 # %% wrong: a cross-entropy for a log-probability
 # hint: The cross-entropy is minus the log-probability of a pixel. Its sign is the wrong way round here: the weights then favour the draws
 #   that fit worst.
-def asked_nll(decoder, x, known, asked, mu, logvar, eps):
-    """-log p(x_asked | x_known) of each image, (batch,) nats, from K draws of q."""
-    sigma = torch.exp(0.5 * logvar)
-    z = mu + sigma * eps
-    log_prior = -0.5 * z.square().sum(-1)
-    log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
-    logits = decoder(z)
-    pixels = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
-    log_known = (pixels * known).sum(-1)
-    log_asked = (pixels * asked).sum(-1)
-    log_w = log_prior + log_known - log_q
-    total = torch.logsumexp(log_w, 0)
-    return total - torch.logsumexp(log_w + log_asked, 0)
+# alone
+#-     pixels = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
+#+     pixels = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
 
 # %% wrong: the half in the prior
 # hint: In log p(z) the square of z lacks its one half.
-def asked_nll(decoder, x, known, asked, mu, logvar, eps):
-    """-log p(x_asked | x_known) of each image, (batch,) nats, from K draws of q."""
-    sigma = torch.exp(0.5 * logvar)
-    z = mu + sigma * eps
-    log_prior = -z.square().sum(-1)
-    log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
-    logits = decoder(z)
-    pixels = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
-    log_known = (pixels * known).sum(-1)
-    log_asked = (pixels * asked).sum(-1)
-    log_w = log_prior + log_known - log_q
-    total = torch.logsumexp(log_w, 0)
-    return total - torch.logsumexp(log_w + log_asked, 0)
+# alone
+#-     log_prior = -0.5 * z.square().sum(-1)
+#+     log_prior = -z.square().sum(-1)
 
 # %% wrong: q at the draw as if it were the prior
 # hint: In log q you took the square of z. q = N(μ, σ²) is standardised by its own mean and deviation: (z − μ) / σ, which is `eps`.
-def asked_nll(decoder, x, known, asked, mu, logvar, eps):
-    """-log p(x_asked | x_known) of each image, (batch,) nats, from K draws of q."""
-    sigma = torch.exp(0.5 * logvar)
-    z = mu + sigma * eps
-    log_prior = -0.5 * z.square().sum(-1)
-    log_q = -0.5 * z.square().sum(-1) - 0.5 * logvar.sum(-1)
-    logits = decoder(z)
-    pixels = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
-    log_known = (pixels * known).sum(-1)
-    log_asked = (pixels * asked).sum(-1)
-    log_w = log_prior + log_known - log_q
-    total = torch.logsumexp(log_w, 0)
-    return total - torch.logsumexp(log_w + log_asked, 0)
+# alone
+#-     log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
+#+     log_q = -0.5 * z.square().sum(-1) - 0.5 * logvar.sum(-1)
 
 # %% wrong: the average of the logarithms, unweighted
 # hint: You average the negative log-probability over the draws as they come. Weigh them, and average the probability: the logarithm comes
 #   last.
-def asked_nll(decoder, x, known, asked, mu, logvar, eps):
-    """-log p(x_asked | x_known) of each image, (batch,) nats, from K draws of q."""
-    sigma = torch.exp(0.5 * logvar)
-    z = mu + sigma * eps
-    log_prior = -0.5 * z.square().sum(-1)
-    log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
-    logits = decoder(z)
-    pixels = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
-    log_known = (pixels * known).sum(-1)
-    log_asked = (pixels * asked).sum(-1)
-    log_w = log_prior + log_known - log_q
-    total = torch.logsumexp(log_w, 0)
-    return -log_asked.mean(0)
+# alone
+#-     return total - torch.logsumexp(log_w + log_asked, 0)
+#+     return -log_asked.mean(0)

@@ -173,45 +173,19 @@ def play(G, D, rounds):
 # %% wrong: labels and generator turned together
 # hint: You turned the generator over to fit a discriminator whose labels are the wrong way round. The game is the same, but D then calls
 #   draws real: a large logit should say real.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(D(real)).mean() + F.softplus(-D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+             loss_d = F.softplus(D(real)).mean() + F.softplus(-D(fake)).mean()
+#-         loss_g = F.softplus(-D(G(z))).mean()
+#+         loss_g = F.softplus(D(G(z))).mean()
 
 # %% wrong: both rates exchanged
 # hint: The learning rates are exchanged: `LR_D` is for the discriminator, `LR_G` for the generator.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
-            move(D, loss_d, LR_G)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_D)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             move(D, loss_d, LR_D)
+#+             move(D, loss_d, LR_G)
+#-         move(G, loss_g, LR_G)
+#+         move(G, loss_g, LR_D)
 
 # %% wrong: the generator first
 # hint: The generator moves before the discriminator. In a round D makes its moves first, and G answers the discriminator as it is then.
@@ -236,190 +210,59 @@ def move(net, loss, lr):
 
 # %% wrong: both losses summed
 # hint: Both losses are summed over the batch. They are averages: the steps would grow with the number of points.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(-D(real)).sum() + F.softplus(D(fake)).sum()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).sum()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+             loss_d = F.softplus(-D(real)).sum() + F.softplus(D(fake)).sum()
+#-         loss_g = F.softplus(-D(G(z))).mean()
+#+         loss_g = F.softplus(-D(G(z))).sum()
 
 # %% wrong: real points called fake
 # hint: The discriminator's loss is small where it calls *both* fake: the sign at the real points is turned. They want a large logit.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(D(real)).mean() + F.softplus(D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+             loss_d = F.softplus(D(real)).mean() + F.softplus(D(fake)).mean()
 
 # %% wrong: draws called real
 # hint: The discriminator's loss is small where it calls *both* real: the sign at the drawn points is turned. They want a small logit.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(-D(real)).mean() + F.softplus(-D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+             loss_d = F.softplus(-D(real)).mean() + F.softplus(-D(fake)).mean()
 
 # %% wrong: the generator's noise for the discriminator
 # hint: The discriminator's moves use the noise `z` of the generator. Each of them has noise of its own, the second of its pair.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(z).detach()
-            loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             fake = G(noise).detach()
+#+             fake = G(z).detach()
 
 # %% wrong: one move of the discriminator
 # hint: The discriminator makes one move in a round. It makes one for each pair in `batches`.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches[:1]:
-            fake = G(noise).detach()
-            loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-         for real, noise in batches:
+#+         for real, noise in batches[:1]:
 
 # %% wrong: the first noise for all moves
 # hint: All moves of the discriminator use the noise of the first. Each has fresh noise of its own, the second of its pair.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(batches[0][1]).detach()
-            loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             fake = G(noise).detach()
+#+             fake = G(batches[0][1]).detach()
 
 # %% wrong: up the slope
 # hint: `move` goes up the slope: both players raise their losses. A step of gradient descent takes the slope off.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p += lr * slope
+# alone
+#-             p -= lr * slope
+#+             p += lr * slope
 
 # %% wrong: the loss of the mean logit
 # hint: You average the logits before the loss. Each point has a loss of its own; the average comes last.
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = F.softplus(-D(real).mean()) + F.softplus(D(fake).mean())
-            move(D, loss_d, LR_D)
-        loss_g = F.softplus(-D(G(z))).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+             loss_d = F.softplus(-D(real).mean()) + F.softplus(D(fake).mean())
 
 # %% wrong: the losses of a Wasserstein game
 # hint: Both losses are those of a Wasserstein game, means of the logits themselves. In the chapter's game a logit enters through the
 #   softplus: −log D and −log(1 − D).
-def play(G, D, rounds):
-    """Plays the game; returns all weights of G, then of D, (weights,)."""
-    for batches, z in rounds:
-        for real, noise in batches:
-            fake = G(noise).detach()
-            loss_d = D(fake).mean() - D(real).mean()
-            move(D, loss_d, LR_D)
-        loss_g = -D(G(z)).mean()
-        move(G, loss_g, LR_G)
-    return torch.cat([p.detach().flatten() for net in (G, D) for p in net.parameters()])
-
-def move(net, loss, lr):
-    """One step of gradient descent of the weights of one network."""
-    weights = list(net.parameters())
-    slopes = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for p, slope in zip(weights, slopes):
-            p -= lr * slope
+# alone
+#-             loss_d = F.softplus(-D(real)).mean() + F.softplus(D(fake)).mean()
+#+             loss_d = D(fake).mean() - D(real).mean()
+#-         loss_g = F.softplus(-D(G(z))).mean()
+#+         loss_g = -D(G(z)).mean()

@@ -47,7 +47,7 @@ def inputs(rng):
         values = (torch.arange(1, n + 1).float() ** -steep * (0.5 + rng.uniform(0, 1, n))).sort().values
         shares = values.double().cumsum(0) / values.double().sum()
         if (shares - PERCENT / 100).abs().min() > 1e-3:
-            return {"eigenvalues": values * rng.uniform(1, 50)}
+            return {"eigenvalues": values * 10 ** rng.uniform(-1, 1.7)}
 
 # %% probe
 def probe(answer, eigenvalues):

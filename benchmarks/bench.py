@@ -73,55 +73,59 @@ def images_per_second(device, batch_size, epochs=3, network=None, **options):
 
 def bench_speed(device):
     """Median of 5 alternating runs against pythae's BaseTrainer, in float32; other precisions are rows of their own."""
-    report = speed.compare(device, runs=5, epochs=2)
+    report = speed.compare(device, runs=5, steps=900)
     for row in report:
         yield (f"pythae-ratio, batch {row['batch_size']}", row["ratio"], "times pythae's images/s",
-               {key: row[key] for key in ("images_per_second", "negative_elbo")})
+               {key: row[key] for key in ("epochs", "runs", "images_per_second", "negative_elbo", "standard_error")})
     for precision in ("tf32", "bf16", "fp16") if device == "cuda" else ():
         for size in (128, 1024):
             value = images_per_second(device, size, precision=precision, network=net(device))
             yield f"images per second, {precision}, batch {size}", round(value), "images/s"
 
 
-def peaks(device):
-    """Measured on the spot: float32 operations a second of a large product, bytes a second of a large copy."""
-    side = 8192 if device == "cuda" else 2048
-    a, long = torch.randn(side, side, device=device), torch.randn(2**26).to(device)
-    layer = torch.nn.Linear(side, side, device=device)
+def peaks(device, touched):
+    """Measured on the spot: float32 operations a second of a large product, bytes a second of a copy.
 
-    def rate(work, run):
+    touched: bytes of the copy's two ends together; as many as a step touches, since what fits in a cache moves faster.
+    """
+    side = 8192 if device == "cuda" else 2048
+    a, here = torch.randn(side, side, device=device), torch.randn(touched // 8).to(device)
+    layer, there = torch.nn.Linear(side, side, device=device), torch.empty_like(here)
+
+    def rate(work, run, times=10):
         for _ in range(3):
             run()
         speed.synchronize(torch.device(device))
         began = time.perf_counter()
-        for _ in range(10):
+        for _ in range(times):
             run()
         speed.synchronize(torch.device(device))
-        return 10 * work / (time.perf_counter() - began)
+        return times * work / (time.perf_counter() - began)
 
     with torch.no_grad():
         flops = rate(2 * side**3, lambda: layer(a))
         if device == "cpu":  # the faster of the two libraries is the peak
             with onednn_products(layer):
                 flops = max(flops, rate(2 * side**3, lambda: layer(a)))
-    return flops, rate(2 * 4 * len(long), long.clone)
+    return flops, rate(2 * 4 * len(here), lambda: there.copy_(here), times=100)
 
 
 def bench_roofline(device):
     """The time that arithmetic and memory need at least, over the time a step takes.
 
     Arithmetic: 2 operations a weight and image forward, 4 backward (2 in the first layer: its input needs no gradient).
-    Bytes: the optimiser reads and writes weights, gradient and two moments, and the images and activations pass once.
+    Bytes: the products read the weights twice and write the gradient, the optimiser reads and writes weights, gradient
+    and two moments, and the images and activations pass once each way.
     """
-    flops, bandwidth = peaks(device)
     for size in (128, 1024, 8192):
         model = net(device)
         layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
         first = layers[0].weight.numel()
         operations = size * (6 * sum(m.weight.numel() for m in layers) - 2 * first)
         weights = sum(p.numel() for p in model.parameters())
-        activations = sum(m.out_features for m in layers) + 784
-        moved = 4 * (7 * weights + 3 * weights + 4 * size * activations)
+        activations = size * (sum(m.out_features for m in layers) + 784)
+        moved = 4 * (7 * weights + 3 * weights + 4 * activations)
+        flops, bandwidth = peaks(device, 4 * (4 * weights + 2 * activations))
         bounds = {"arithmetic": operations / flops, "memory": moved / bandwidth}
         which = max(bounds, key=bounds.get)
         seconds = size / images_per_second(device, size, network=model)

@@ -9,6 +9,7 @@ taken of the medians. Both are scored by the same function, so that speed is not
 
 import contextlib
 import io
+import math
 import statistics
 import tempfile
 import time
@@ -79,21 +80,27 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def compare(device, runs, epochs):
-    """Rows with images/s of both, the scores of what they trained, and the ratio of the medians."""
+def compare(device, runs, steps):
+    """Rows with images/s of both, the scores of what they trained, and the ratio of the medians.
+
+    steps: at least so many a run, in whole epochs; early in training a score depends more on the seed than on who
+        trains.
+    """
     device = torch.device(device)
     x, test = data.static_binarized("mnist", "train", device), data.static_binarized("mnist", "test", device)
     rows = []
     for batch_size in (128, 1024):
+        epochs = math.ceil(steps * batch_size / len(x))
         speeds, scores = {"vae_lib": [], "pythae": []}, {"vae_lib": [], "pythae": []}
         for run in range(runs):
             for name, train in (("vae_lib", ours), ("pythae", pythae)):
                 model, seconds = train(x, batch_size, epochs, seed=run)
                 speeds[name].append(len(x) * epochs / seconds)
                 scores[name].append(-evaluation.elbo_terms(model, test).elbo.mean().item())
-        row = {"batch_size": batch_size,
+        row = {"batch_size": batch_size, "epochs": epochs, "runs": runs,
                "images_per_second": {name: round(statistics.median(s)) for name, s in speeds.items()},
-               "negative_elbo": {name: round(statistics.mean(s), 2) for name, s in scores.items()}}
+               "negative_elbo": {name: round(statistics.mean(s), 2) for name, s in scores.items()},
+               "standard_error": {name: round(statistics.stdev(s) / runs**0.5, 2) for name, s in scores.items()}}
         row["ratio"] = round(row["images_per_second"]["vae_lib"] / row["images_per_second"]["pythae"], 2)
         rows.append(row)
     return rows

@@ -47,12 +47,19 @@ def test_an_image_that_is_not_contiguous_is_read_right(no_size_is_small):
         torch.testing.assert_close(layer(x), plain)
 
 
+def test_a_gradient_that_is_one_number_everywhere_is_read_right(no_size_is_small):
+    layer, x = nn.Linear(30, 20), torch.randn(40, 30)
+    with onednn_products(layer):
+        layer(x).sum().backward()  # its gradient takes the memory of one number
+    torch.testing.assert_close(layer.weight.grad, x.sum(0).expand(20, 30))
+
+
 def test_large_products_only_and_float32_only():
     small, large = nn.Linear(30, 20), nn.Linear(1024, 1024)
     with onednn_products(nn.ModuleList([small, large])):
         calls = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(torch.Tensor, "to_mkldnn", lambda x: calls.append(x.shape) or x)
+            patch.setattr(onednn, "_product", lambda x, *layer: calls.append(x.shape) or torch.zeros(len(x), 1024))
             small(torch.zeros(4, 30))
             large.double()(torch.zeros(4, 1024, dtype=torch.float64))
             with torch.autocast("cpu", torch.bfloat16):
@@ -89,8 +96,10 @@ def test_onednn_and_compile_exclude_each_other():
         run(onednn=True, compile=True)
 
 
-def test_a_pytorch_without_onednn_is_an_error_that_names_the_fix(monkeypatch):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+@pytest.mark.parametrize("part, name, without", [(torch.backends.mkldnn, "is_available", lambda: False),
+                                                 (torch.ops, "mkldnn", object())])
+def test_a_pytorch_without_onednn_is_an_error_that_names_the_fix(monkeypatch, part, name, without):
+    monkeypatch.setattr(part, name, without)
     with pytest.raises(ValueError, match="leave out onednn=True"):
         run(onednn=True)
 

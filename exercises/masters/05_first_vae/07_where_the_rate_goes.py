@@ -23,7 +23,7 @@ and put both into `rate_goes`.
 
 # %% draws
 def draws(rng):
-    return {"TOP": rng.choice([3, 4, 5, 6, 8]), "FIRST": 100 * rng.integer(0, 15)}
+    return {"TOP": rng.choice([3, 4, 5, 8, 10]), "FIRST": 100 * rng.integer(0, 15)}
 
 # %% given
 from functools import lru_cache

@@ -49,7 +49,7 @@ def steps(w, gradients):
 
 # %% inputs
 def inputs(rng):
-    return {"w": rng.normal(6), "slopes": rng.normal(9, 6) + 0.5}
+    return {"w": rng.normal(6), "slopes": (rng.normal(9, 6) + 0.5) * torch.linspace(0.3, 3, 9)[:, None]}
 
 # %% probe
 def probe(answer, w, slopes):

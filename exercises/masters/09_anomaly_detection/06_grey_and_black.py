@@ -31,7 +31,7 @@ task, or `sklearn.metrics.roc_auc_score`.)
 
 # %% draws
 def draws(rng):
-    return {"level": rng.choice([0.35, 0.4, 0.45]), "strokes": rng.choice([0.02, 0.03, 0.04]), "seed": rng.integer(0, 10**6)}
+    return {"level": rng.choice([0.41, 0.42, 0.43]), "strokes": rng.choice([0.03, 0.04, 0.05]), "seed": rng.integer(0, 10**6)}
 
 # %% given
 import torch
@@ -39,10 +39,10 @@ import torch
 noise = torch.Generator().manual_seed({{seed}})
 middle = (torch.arange(64) % 8 - 3.5).abs() < 3
 model = torch.where(middle, {{level}} * (0.7 + 0.6 * torch.rand(64, generator=noise)), 0.02)
-light = torch.rand(700, 1, generator=noise)
-normal_grey = model * (0.2 + 1.6 * light[:400]) + 0.12 * torch.randn(400, 64, generator=noise) * middle
-white = (torch.rand(300, 64, generator=noise) < {{strokes}} + 0.1 * torch.rand(300, 1, generator=noise)) & middle
-odd_grey = torch.where(white, 0.97, 0.2 * light[400:] * middle)
+light = torch.rand(2800, 1, generator=noise)
+normal_grey = model * (0.2 + 1.6 * light[:1600]) + 0.12 * torch.randn(1600, 64, generator=noise) * middle
+white = (torch.rand(1200, 64, generator=noise) < {{strokes}} + 0.1 * torch.rand(1200, 1, generator=noise)) & middle
+odd_grey = torch.where(white, 0.97, 0.2 * light[1600:] * middle)
 given_images = {"normal": normal_grey.clamp(0.01, 0.99), "odd": odd_grey.clamp(0.01, 0.99)}
 given_bits = {name: (torch.rand(grey.shape, generator=noise) < grey).float() for name, grey in given_images.items()}
 
@@ -96,7 +96,7 @@ def laws(seen):
 import torch.distributions as td
 from sklearn.metrics import roc_auc_score
 
-truth = [0] * 400 + [1] * 300
+truth = [0] * 1600 + [1] * 1200
 pixels = torch.cat(list(given_bits.values())).double()
 levels = torch.cat(list(given_images.values())).double()
 nll = -td.Bernoulli(model.double()).log_prob(pixels).sum(1)

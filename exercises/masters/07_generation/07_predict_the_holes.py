@@ -25,7 +25,9 @@ Do not draw. `cells` holds 400 points, each the middle of a cell of equal probab
 
 # %% draws
 def draws(rng):
-    return {"TIMES": rng.choice([1.5, 2, 3, 4]), "FEW": rng.choice([100, 200, 250]), "BEGIN": 1000 * rng.integer(0, 30)}
+    # never such that few and many add up to 1
+    times, few = rng.choice([(1.5, 100), (1.5, 250), (2, 100), (2, 200), (3, 250), (4, 200), (4, 250)])
+    return {"TIMES": times, "FEW": few, "BEGIN": 1000 * rng.integer(0, 30)}
 
 # %% given
 from functools import lru_cache

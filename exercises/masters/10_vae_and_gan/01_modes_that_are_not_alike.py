@@ -54,7 +54,8 @@ def inputs(rng):
 # %% probe
 def probe(answer, points, means, sigmas, weights):
     fair = torch.arange(len(means)).repeat_interleave((20 * weights).round().long())
-    return {"value": answer(points, means, sigmas, weights), "value_of_fair_draws": answer(means[fair], means, sigmas, weights),
+    beyond = 20 * means[fair] + 1.1 * RADIUS * sigmas[fair, None] * torch.tensor([0.6, 0.8])
+    return {"value": answer(points, means, sigmas, weights), "value_beyond_the_radius": answer(beyond, 20 * means, sigmas, weights), "value_of_fair_draws": answer(means[fair], means, sigmas, weights),
             "value_of_one_mode": answer(means[:1].repeat(20, 1), means, sigmas, weights),
             "value_far_away": answer(points + 1000, means, sigmas, weights)}
 

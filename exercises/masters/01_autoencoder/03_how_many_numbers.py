@@ -56,6 +56,7 @@ def probe(answer, eigenvalues):
             "answer_in_another_unit": number(answer(100 * eigenvalues)),
             "answer_when_one_direction_has_everything": number(answer(torch.tensor([0.0, 0.0, 0.0, 3.0]))),
             "answer_for_64_equal_eigenvalues": number(answer(torch.ones(64))),  # the limit is met exactly
+            "answer_for_31_equal_eigenvalues": number(answer(torch.ones(31))),
             "answer_for_163_equal_eigenvalues": number(answer(torch.ones(163)))}
 
 # %% laws

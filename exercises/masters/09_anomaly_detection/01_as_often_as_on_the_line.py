@@ -50,6 +50,7 @@ def inputs(rng):
     kinds = [k for k, count in enumerate(rng.sample([2, 5, 8, 13], KINDS)) for _ in range(count)]
     kind = torch.tensor(rng.sample(kinds, len(kinds)))
     level = rng.normal(KINDS) + 0.5
+    level[rng.integer(0, KINDS - 1)] = -1.2  # a kind that the score takes for normal
     return {"normal": (2 * rng.normal(15)).round() / 2, "kind": kind,
             "anomalous": (2 * rng.normal(len(kind)) + 2 * level[kind]).round() / 2}
 
@@ -157,3 +158,23 @@ def line_auroc(normal, anomalous, kind):
     wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
     each = torch.stack([wins[kind == k].mean() for k in range(KINDS)])
     return (torch.tensor(SHARES).double().roll(1) * each).sum()
+
+# %% wrong: the shares multiply the scores
+# hint: You multiply the scores by the shares. A share says how often a kind comes, not how anomalous it is: compare the scores as they are, and weigh the outcomes.
+#- difference = anomalous[:, None] - normal
+#+ difference = (anomalous * torch.tensor(SHARES)[kind])[:, None] - normal
+#- weight = shares[kind] / torch.bincount(kind)[kind]
+#+ weight = 1 / len(kind)
+
+# %% wrong: the share and the count
+# hint: You weigh a kind by its share and, once more, by how many images of it there are. The weights of all images must add up to 1, and the count of a kind must not matter.
+#- shares[kind] / torch.bincount(kind)[kind]
+#+ shares[kind] / len(kind)
+
+# %% wrong: each kind turned above one half
+# hint: You turn a kind over where its AUROC is below one half. The score is one for all kinds: where a kind scores low, that is what happens on the line.
+def line_auroc(normal, anomalous, kind):
+    difference = anomalous[:, None] - normal
+    wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
+    each = torch.stack([wins[kind == k].mean() for k in range(KINDS)])
+    return (torch.tensor(SHARES).double() * torch.maximum(each, 1 - each)).sum()

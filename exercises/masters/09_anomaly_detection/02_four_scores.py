@@ -22,7 +22,7 @@ example, for the reading. Where both colours are, they mix. Fill in `reading`:
 - `"spoilt"`: the score that says little as it stands, and whose distance from the mean puts the anomalies *below* normal images;
 - `"silent"`: the score that says nothing, with or without that;
 - `"found"`: the lowest panel is about the good score alone. Suppose that {{rate}} % of the normal images may raise an alarm. How many percent of the
-  anomalies raise one (to 3)?
+  anomalies raise one (within 3 percentage points)?
 """
 
 # %% draws
@@ -85,7 +85,8 @@ def probe(answer):
         raise Problem("none", "The share of found anomalies is still missing: the last entry of `reading`.")
     found = number(answer["found"], "the share that is found")
     if 0 < abs(found) <= 1:
-        raise Problem("type", "The share of the anomalies that is found is above 1 %. Give it in percent: 40 for two fifths.")
+        raise Problem("type", "The share of the anomalies that is found is above 1 %. If you gave a fraction, give percent: 40 for two fifths. If you took the threshold from the orange curve and "
+                      "read the blue one, exchange the two.")
     return seen | {"found": found}
 
 # %% laws
@@ -156,7 +157,7 @@ reading = {"good": "{{spoilt}}", "cured": "{{cured}}", "spoilt": "{{good}}", "si
 reading = {"good": "{{good}}", "cured": "{{silent}}", "spoilt": "{{spoilt}}", "silent": "{{cured}}", "found": {{found}}}
 
 # %% wrong: all but the rate
-# hint: The letters are right. For the share you gave 100 less the rate. What is found depends on the orange curve: read it at the threshold
+# hint: The letters are right. For the share you gave about 100 less the rate. What is found depends on the orange curve: read it at the threshold
 #   where the blue one has the height of the rate.
 #- {{found}}
 #+ {{rest}}

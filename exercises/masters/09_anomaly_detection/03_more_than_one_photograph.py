@@ -165,3 +165,8 @@ def p_values(normal, new):
 def p_values(normal, new):
     p = ((normal >= new[..., None]).double().sum(-1) + 1) / (len(normal) + 1)
     return torch.clamp(VIEWS * p.amin(0), max=1.0)[0].expand(len(new))
+
+# %% wrong: paid for the pieces
+# hint: You multiply by the number of pieces. The promise is one for each piece: what must be paid for are the looks at that piece.
+#- VIEWS * p.amin(-1)
+#+ len(new) * p.amin(-1)

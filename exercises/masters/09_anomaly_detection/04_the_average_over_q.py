@@ -196,3 +196,13 @@ def average_nll(x, mu, logvar, W, b):
 #   squares as it is.
 #- logvar.exp() @
 #+ 0.5 * logvar.exp() @
+
+# %% wrong: logvar taken for the variance
+# hint: `logvar` stands where the variance belongs. It is the logarithm of the variance, and may be negative: take its exponential.
+#- logvar.exp() @
+#+ logvar @
+
+# %% wrong: squared after the sum over the pixels
+# hint: You add up the weights over the pixels and square the sum. Each pixel has a variance of its own, with the square of its own weight: square first, then add up.
+#- W.square().sum(0)
+#+ W.sum(0).square()

@@ -20,7 +20,7 @@ it. A margin above 0 is an alarm. Of normal images, at most {{percent}} % may ra
 `train` holds the images that `encode` and `decode` were trained on, `held_out` other normal images, `new` the images to judge, all `(images,
 pixels)`. Images are standardised as in the chapter: less the mean training image, divided by one number for all pixels. `encode` takes such
 images and gives `mu` and `logvar`; `decode` takes `z` and gives the mean of such an image. The score is the reconstruction error, so here a
-*large* score is anomalous.
+*large* score is anomalous; it is a sum over pixels.
 
 The code runs, and its margins look reasonable. It has **two faults**. Mend them, and change as little as you can.
 """
@@ -246,3 +246,15 @@ def margins(encode, decode, train, held_out, new):
 # alone
 #-     threshold = ranked[place - 1]
 #+     threshold = ranked[0]
+
+# %% wrong: one grey for the mean image
+# hint: The images lose one common grey. The mean training image has a value for each pixel.
+# alone
+#-     mean = train.mean(0)
+#+     mean = train.mean()
+
+# %% wrong: the mean over the pixels
+# hint: The score is now a mean over pixels. It was a sum, as the reconstruction error is, and that was no fault.
+# alone
+#- .square().sum(-1)
+#+ .square().mean(-1)

@@ -237,3 +237,28 @@ def regret(x, mu, logvar, w):
 def regret(x, mu, logvar, w):
     best_mu, variance = x @ w / (1 + w.square().sum()), S**2 / (1 + w.square().sum())
     return 0.5 * ((logvar.exp() + (mu - best_mu).square()) / variance - 1 - logvar + variance.log())
+
+# %% wrong: the best mean with the variance of the prior
+# hint: Your best q has the best mean, and 1 for its variance, which is that of the prior. The image tells more: the best variance is one over the precision.
+def regret(x, mu, logvar, w):
+    def elbo(m, v):
+        squares = (x - m[:, None] * w).square().sum(1) + v * w.square().sum()
+        return -squares / (2 * S**2) - 0.5 * (m**2 + v - 1 - v.log())
+    return elbo(x @ w / (S**2 + w.square().sum()), torch.ones(len(x))) - elbo(mu, logvar.exp())
+
+# %% wrong: the best standard deviation for the variance
+# hint: Your best q has the root of one over the precision where its variance belongs. One over the precision is the variance itself.
+def regret(x, mu, logvar, w):
+    def elbo(m, v):
+        squares = (x - m[:, None] * w).square().sum(1) + v * w.square().sum()
+        return -squares / (2 * S**2) - 0.5 * (m**2 + v - 1 - v.log())
+    precision = 1 + w.square().sum() / S**2
+    return elbo(x @ w / S**2 / precision, precision.rsqrt().expand(len(x))) - elbo(mu, logvar.exp())
+
+# %% wrong: the best z is no q
+# hint: You compare the ELBO with log p(x|z) at the best z. A single z is no Gaussian q: an average over q belongs there, and a rate that q pays.
+def regret(x, mu, logvar, w):
+    def log_px_z(m, v):
+        return -((x - m[:, None] * w).square().sum(1) + v * w.square().sum()) / (2 * S**2)
+    best = log_px_z(x @ w / w.square().sum(), torch.zeros(len(x)))
+    return best - log_px_z(mu, logvar.exp()) + 0.5 * (mu.square() + logvar.exp() - 1 - logvar)

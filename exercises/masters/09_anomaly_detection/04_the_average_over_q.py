@@ -25,7 +25,7 @@ score ranks images differently than the error does.
 
 # %% draws
 def draws(rng):
-    return {"NOISE": rng.choice([0.3, 0.4, 0.6, 0.8, 1.5])}
+    return {"NOISE": rng.choice([0.3, 0.6, 0.8, 1.2, 1.5])}
 
 # %% given
 import math

@@ -55,7 +55,7 @@ def margins(encode, decode, train, held_out, new):
 # %% inputs
 def inputs(rng):
     centre = 1.5 * rng.normal(8)
-    return {"train": centre + 0.6 * rng.normal({{held}} + 130, 8), "held_out": centre + 0.6 * rng.normal({{held}}, 8) + 0.05,
+    return {"train": centre + 0.6 * rng.normal({{held}} + 130, 8), "held_out": centre + 0.8 * rng.normal({{held}}, 8) + 0.05,
             "new": centre + 0.9 * rng.normal(6, 8), "weight": 0.4 * rng.normal(8, 3), "seed": rng.integer(0, 10**6)}
 
 # %% probe

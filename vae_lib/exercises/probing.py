@@ -86,6 +86,8 @@ class Guard:
             return self._tensor(result, before)
         if result is None:
             return self._tensor(result, before)
+        if isinstance(result, torch.Tensor) and result.dim() and len(result) == len(self.returns):
+            result = result.unbind()  # stacked, they can be taken apart as well
         if not isinstance(result, tuple | list) or len(result) != len(self.returns):
             count = f"{len(result)} of them" if isinstance(result, tuple | list) else _kind(result)
             raise Problem("type", f"`{self.name}` should return {len(self.returns)} tensors, and returns {count}.")

@@ -206,3 +206,10 @@ def average_nll(x, mu, logvar, W, b):
 # hint: You add up the weights over the pixels and square the sum. Each pixel has a variance of its own, with the square of its own weight: square first, then add up.
 #- W.square().sum(0)
 #+ W.sum(0).square()
+
+# %% wrong: a variance handed to Normal
+# hint: The variance of a pixel stands where its standard deviation belongs: `Normal` takes σ and not σ², and so do both parts of the formula.
+#- (2 * NOISE**2)
+#+ (2 * NOISE**4)
+#- math.log(NOISE * math.sqrt(2 * math.pi))
+#+ math.log(NOISE**2 * math.sqrt(2 * math.pi))

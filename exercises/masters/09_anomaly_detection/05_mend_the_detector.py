@@ -258,3 +258,23 @@ def margins(encode, decode, train, held_out, new):
 # alone
 #- .square().sum(-1)
 #+ .square().mean(-1)
+
+# %% wrong: the mean of each image
+# hint: Each image loses its own mean grey. Every image loses the same: the mean training image.
+# alone
+#-         x = (images - mean) / scale
+#+         x = (images - images.mean(1, keepdim=True)) / scale
+
+# %% wrong: not centred
+# hint: Nothing is taken off the images. Standardised images have lost the mean training image.
+# alone
+#-         x = (images - mean) / scale
+#+         x = images / scale
+
+# %% wrong: mean and spread of training and held-out images
+# hint: The mean and the spread are those of training and held-out images together. The model was trained on images that were standardised by the training images alone.
+# alone
+#-     mean = train.mean(0)
+#-     centred = train - mean
+#+     mean = torch.cat([train, held_out]).mean(0)
+#+     centred = torch.cat([train, held_out]) - mean

@@ -262,3 +262,17 @@ def regret(x, mu, logvar, w):
         return -((x - m[:, None] * w).square().sum(1) + v * w.square().sum()) / (2 * S**2)
     best = log_px_z(x @ w / w.square().sum(), torch.zeros(len(x)))
     return best - log_px_z(mu, logvar.exp()) + 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+
+# %% wrong: variances handed to Normal
+# hint: Both spreads stand there as variances where standard deviations belong: `Normal` takes the root.
+def regret(x, mu, logvar, w):
+    best = 1 / (1 + w.square().sum() / S**2)
+    return torch.distributions.kl_divergence(torch.distributions.Normal(mu, logvar.exp()), torch.distributions.Normal(best * (x @ w) / S**2, best))
+
+# %% wrong: the rates alone
+# hint: You compare the two rates. The ELBO has the reconstruction as well: the best q pays a higher rate where that gains more.
+def regret(x, mu, logvar, w):
+    def rate(m, v):
+        return 0.5 * (m**2 + v - 1 - v.log())
+    best = 1 / (1 + w.square().sum() / S**2)
+    return rate(mu, logvar.exp()) - rate(best * (x @ w) / S**2, best)

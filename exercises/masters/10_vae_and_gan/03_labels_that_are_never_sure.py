@@ -168,3 +168,19 @@ def best_logit(log_p, log_q):
 # hint: You divide by 1 − s as a whole. In 1 − D* it belongs to the real points alone: (1 − s) · REAL p + (1 − REAL) q.
 #- torch.logaddexp(math.log(1 - LABEL) + real + log_p, fake + log_q)
 #+ math.log(1 - LABEL) + torch.logaddexp(real + log_p, fake + log_q)
+
+# %% wrong: the two densities exchanged
+# hint: The densities stand in each other's place: `log_p` belongs to the real points and `log_q` to those of the generator.
+#- called_real = math.log(LABEL) + real + log_p
+#+ called_real = math.log(LABEL) + real + log_q
+#- torch.logaddexp(math.log(1 - LABEL) + real + log_p, fake + log_q)
+#+ torch.logaddexp(math.log(1 - LABEL) + real + log_q, fake + log_p)
+
+# %% wrong: share and label exchanged
+# hint: `REAL` and `LABEL` stand in each other's place. `REAL` is the share of real points, `LABEL` what a real point is called.
+#- real, fake = math.log(REAL), math.log(1 - REAL)
+#+ real, fake = math.log(LABEL), math.log(1 - LABEL)
+#- math.log(LABEL) + real
+#+ math.log(REAL) + real
+#- math.log(1 - LABEL) + real
+#+ math.log(1 - REAL) + real

@@ -52,7 +52,7 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, fids, collapsed):
-    return {f"value_for_{name}": answer(fids, collapsed, n) for name, n in {"one_run": 1, "two": 2, "three": 3, "six": 6}.items()}
+    return {f"value_for_{name}": answer(fids, collapsed, n) for name, n in {"one_run": 1, "two": 2, "three": 3, "six": 6, "three_again": 3}.items()}
 
 # %% laws
 def laws(seen, fids, collapsed):
@@ -61,6 +61,9 @@ def laws(seen, fids, collapsed):
     counted = torch.where(collapsed, WORST, fids).double()
     yield abs(one - counted.mean()) < 1e-2, "for n = 1 it is the mean over all runs, the collapsed ones included"
     yield one > two > three > six, "it falls when you can afford more runs"
+    again = seen["value_for_three_again"]
+    yield abs(three - again) < 1e-9, "asked again, it says the same", \
+        "You draw choices. There are few enough to count them all: sort the runs, and count the choices of which each run is the best."
     yield six >= counted.min() - 1e-3, "it is never below the lowest FID of all"
 
 # %% right: every choice listed
@@ -144,3 +147,28 @@ def expected_best(fids, collapsed, n):
 # hint: You give a quantile of the runs, the one at the place 1 in n + 1. The mean of a minimum is another number: a few bad runs pull it up.
 #- (counted * torch.tensor(choices)).sum() / math.comb(runs, n)
 #+ counted.quantile(1 / (n + 1))
+
+# %% wrong: the best run is not in the choice
+# hint: You choose all n runs from those that are worse. The best of a choice is one of the n: only n − 1 others are free.
+#- math.comb(runs - 1 - k, n - 1)
+#+ math.comb(runs - 1 - k, n)
+
+# %% wrong: the collapsed runs alone keep their score
+# hint: You have the two the wrong way round: the runs that did *not* collapse count as `WORST`. `collapsed` is true where a run fell.
+#- torch.where(collapsed, WORST, fids)
+#+ torch.where(collapsed, fids, WORST)
+
+# %% wrong: the median of the best
+# hint: This is the median of the lowest FID, over all choices. Asked for is its mean.
+def expected_best(fids, collapsed, n):
+    counted = torch.where(collapsed, WORST, fids).double().sort().values
+    chance = torch.tensor([math.comb(len(counted) - 1 - k, n - 1) for k in range(len(counted))]).cumsum(0) / math.comb(len(counted), n)
+    return counted[(chance >= 0.5).nonzero()[0, 0]]
+
+# %% wrong: each run with a chance of its own
+# hint: You give each run the chance n / N of being among yours, one independently of the other. Then you may have more than n runs, or none. There are exactly n.
+def expected_best(fids, collapsed, n):
+    counted = torch.where(collapsed, WORST, fids).double().sort().values
+    p = n / len(counted)
+    chance = p * (1 - p) ** torch.arange(len(counted))
+    return (counted * chance).sum() / chance.sum()

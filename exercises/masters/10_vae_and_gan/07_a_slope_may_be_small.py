@@ -60,7 +60,8 @@ def probe(answer, real, fake, t, weights, top, plane):
     steep, flat = (1 + BOUND) * plane / plane.norm(), 0.5 * BOUND * plane / plane.norm()
     return {"value": value, "gradient_of_the_weights": of_weights, "gradient_of_the_last_weights": of_top,
             "value_of_a_steep_plane": answer(lambda x: x.flatten(1) @ steep, real, fake, t),
-            "value_of_a_flat_plane": answer(lambda x: x.flatten(1) @ flat, real, fake, t)}
+            "value_of_a_flat_plane": answer(lambda x: x.flatten(1) @ flat, real, fake, t),
+            "value_of_a_plane_with_a_bend": answer(lambda x: torch.relu(x.flatten(1) @ steep), real, fake, t)}
 
 # %% laws
 def laws(seen, real, fake, t, weights, top, plane):
@@ -168,3 +169,38 @@ def penalty(critic, real, fake, t):
 # hint: You compare the square of the length with the square of the bound. The formula squares the difference of length and bound.
 #- (lengths - BOUND).clamp(min=0).square().mean()
 #+ (lengths.square() - BOUND**2).clamp(min=0).mean()
+
+# %% wrong: the mean over those that pay
+# hint: You average over the images that pay. The mean is one over all images: those below the bound count with 0.
+#- return WEIGHT * (lengths - BOUND).clamp(min=0).square().mean()
+#+ over = (lengths - BOUND).clamp(min=0)
+#+     return WEIGHT * over.square().sum() / (over > 0).sum().clamp(min=1)
+
+# %% wrong: the bound of the chapter
+# hint: Your bound is 1, as in the chapter. Here it is `BOUND`.
+#- (lengths - BOUND)
+#+ (lengths - 1)
+
+# %% wrong: nothing taken off
+# hint: A slope above the bound pays for all of its length in your penalty. It pays for what is above the bound: take the bound off first.
+#- (lengths - BOUND).clamp(min=0).square().mean()
+#+ (lengths.square() * (lengths > BOUND)).mean()
+
+# %% wrong: each pixel against the bound
+# hint: You hold each pixel's slope against the bound. What is bounded is the length of an image's slope: the root of the sum of the squares of all its pixels.
+#- lengths = slopes.flatten(1).norm(dim=1)
+#+ lengths = slopes.flatten(1).abs()
+#- .clamp(min=0).square().mean()
+#+ .clamp(min=0).square().sum(1).mean()
+
+# %% wrong: the sum of the absolute slopes
+# hint: Your length adds up absolute values. The length of a slope is the root of the sum of squares.
+#- .norm(dim=1)
+#+ .abs().sum(1)
+
+# %% wrong: one length, divided by the number of images
+# hint: You took one length for the slopes of the whole batch and divided in the end. Each image has a slope and a penalty of its own.
+#- lengths = slopes.flatten(1).norm(dim=1)
+#+ lengths = slopes.norm()
+#- .clamp(min=0).square().mean()
+#+ .clamp(min=0).square() / len(real)

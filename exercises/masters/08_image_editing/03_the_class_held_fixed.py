@@ -53,21 +53,24 @@ def inputs(rng):
     n = len(labels)
     return {"z": rng.normal(n, 4) + 0.5, "y": 12 + 2 * rng.normal(n) * torch.tensor([scale[k] for k in labels]),
             "labels": torch.tensor(labels), "centres": rng.normal(CLASSES, 4), "lean": rng.normal(CLASSES),
-            "direction": rng.normal(4) / 3}
+            "direction": rng.normal(4) / 3, "noise": rng.normal(n, 4)}
 
 # %% probe
-def probe(answer, z, y, labels, centres, lean, direction):
+def probe(answer, z, y, labels, centres, lean, direction, noise):
     y = y + lean[labels]
     z = z + centres[labels] + y[:, None] * direction
-    exact = centres[labels] + y[:, None] * direction
+    member = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
+    off, rest = (one - (member / member.sum(0)).T.mm(one)[labels] for one in (y[:, None], noise))
+    rest = rest - off * (off * rest).sum(0) / off.square().sum()  # scatter that has nothing to do with y
+    exact = centres[labels] + y[:, None] * direction + rest
     return {"direction": answer(z, y, labels), "direction_of_an_exact_line": answer(exact, y, labels),
             "direction_with_other_class_means": answer(z + 2 * centres.flip(0)[labels], y, labels),
             "direction_in_double_units": 2 * answer(z, 2 * y, labels)}
 
 # %% laws
-def laws(seen, z, y, labels, centres, lean, direction):
+def laws(seen, z, y, labels, centres, lean, direction, noise):
     yield seen["direction"].shape == (4,), "there is one number for each dimension of the code"
-    yield (seen["direction_of_an_exact_line"] - direction).abs().max() < 1e-3, "where the codes lie on such lines, their direction comes out"
+    yield (seen["direction_of_an_exact_line"] - direction).abs().max() < 1e-3, "where the codes scatter about such lines, and not with y, the direction of the lines comes out"
     yield (seen["direction"] - seen["direction_with_other_class_means"]).abs().max() < 1e-3, \
         "a vector that is added to all codes of a class changes nothing"
     yield (seen["direction"] - seen["direction_in_double_units"]).abs().max() < 1e-3, \
@@ -102,7 +105,7 @@ def within(z, y, labels):
 #+ z_off = z - z.mean(0)
 
 # %% wrong: only the codes are centred by class
-# hint: You take the class means off the codes only. The variance below the line then still holds that between the classes, and the direction comes
+# hint: You take the class means off one of the two alone, codes or attribute. The variance below the line then still holds that between the classes, and the direction comes
 #   out too short.
 #- y_off = y - (share.T @ y)[labels]
 #+ y_off = y - y.mean()
@@ -212,3 +215,27 @@ def within(z, y, labels):
         above = above + (a - a.mean()) @ (b - b.mean(0))
         below = below + (a - a.mean()).square().sum()
     return above / below
+
+# %% wrong: the difference of two groups
+# hint: You take the difference of two groups, above and below the mean of their class. It is no change per unit of y: the groups lie apart by more than one unit or by less.
+def within(z, y, labels):
+    member = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
+    share = member / member.sum(0)
+    z_off, y_off = z - (share.T @ z)[labels], y - (share.T @ y)[labels]
+    return z_off[y_off > 0].mean(0) - z_off[y_off <= 0].mean(0)
+
+# %% wrong: the attribute standardised in each class
+# hint: You divide the attribute by its spread in each class. Then a unit of y is another one in each class; asked for is one direction, per unit of y.
+def within(z, y, labels):
+    member = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
+    share = member / member.sum(0)
+    z_off, y_off = z - (share.T @ z)[labels], y - (share.T @ y)[labels]
+    y_off = y_off / (share.T @ y_off.square()).sqrt()[labels]
+    return y_off @ z_off / y_off.square().sum()
+
+# %% wrong: a line for each class, and one mean for all
+# hint: Each class has a slope of its own in your fit, and all have one mean code. It is the other way round: a mean for each, and one direction.
+def within(z, y, labels):
+    member = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
+    columns = torch.cat([member * y[:, None], torch.ones(len(y), 1)], 1)
+    return torch.linalg.lstsq(columns, z).solution[:CLASSES].mean(0)

@@ -210,3 +210,25 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 # alone
 #-     return total - torch.logsumexp(log_w + log_asked, 0)
 #+     return -log_asked.mean(0)
+
+# %% wrong: divided by the number of asked pixels
+# hint: The result is divided by the number of pixels that are asked for. Nats add up: the score is one of all these pixels together.
+#-     return total - torch.logsumexp(log_w + log_asked, 0)
+#+     return (total - torch.logsumexp(log_w + log_asked, 0)) / asked.sum()
+
+# %% wrong: the sign inside
+# hint: The minus stands inside the sum over draws, before the log-probability of the asked pixels. Then 1 / p is averaged. Average p first; the minus comes last.
+#-     return total - torch.logsumexp(log_w + log_asked, 0)
+#+     return torch.logsumexp(log_w - log_asked, 0) - total
+
+# %% wrong: the root of the spread
+# hint: The spread of q is the root of what it should be: a quarter of `logvar` stands in the exponent, and σ is the exponential of half of it.
+# alone
+#- torch.exp(0.5 * logvar)
+#+ torch.exp(0.25 * logvar)
+
+# %% wrong: one over the spread
+# hint: The spread of q is turned over: with a minus in the exponent, a sure posterior draws widely.
+# alone
+#- torch.exp(0.5 * logvar)
+#+ torch.exp(-0.5 * logvar)

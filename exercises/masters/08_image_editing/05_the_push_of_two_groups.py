@@ -75,7 +75,7 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield seen["thicker"] > 0 and seen["thinner"] < 0, "the vector leads from thin to thick", \
+    yield seen["thicker"] > 0 and seen["thinner"] < 0, "adding the vector makes strokes thicker, taking it off makes them thinner", \
         "Take the thick group's mean code minus the thin group's, and keep the signs of the movements."
 
 # %% right: with the two ways of torch to choose groups, in parts
@@ -199,3 +199,24 @@ pushed = {"predicted": "further", "thicker": (heights[2] - heights[1]) / float(t
 # hint: You made the decoded images black and white before measuring. The thickness of E[x|z] is measured with its greys.
 #- strokes.thickness(torch.sigmoid(model.decode(z + c * vector)))
 #+ strokes.thickness((torch.sigmoid(model.decode(z + c * vector)) > 0.5).float())
+
+# %% wrong: each group its own way
+# hint: You moved only the thick group up, and only the thin group down. The vector is added to the code of every image, and taken off every one.
+#- (up - before).mean()
+#+ (up - before)[order[-count:]].mean()
+#- (down - before).mean()
+#+ (down - before)[order[:count]].mean()
+
+# %% wrong: the mean code alone
+# hint: You moved the mean code alone. Move the code of each image, and average the movements of the thickness.
+#- (up - before).mean()
+#+ (strokes.thickness(torch.sigmoid(model.decode(z.mean(0, keepdim=True) + vector))) - strokes.thickness(torch.sigmoid(model.decode(z.mean(0, keepdim=True))))).mean()
+#- (down - before).mean()
+#+ (strokes.thickness(torch.sigmoid(model.decode(z.mean(0, keepdim=True) - vector))) - strokes.thickness(torch.sigmoid(model.decode(z.mean(0, keepdim=True))))).mean()
+
+# %% wrong: in units of the movement's own spread
+# hint: You divide by how much the movements differ from image to image. The unit is the standard deviation of the thickness itself, over the images `x`.
+#- thicker = ((up - before).mean() / unit).item()
+#+ thicker = ((up - before).mean() / (up - before).std()).item()
+#- thinner = ((down - before).mean() / unit).item()
+#+ thinner = ((down - before).mean() / (down - before).std()).item()

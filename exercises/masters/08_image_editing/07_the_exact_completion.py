@@ -256,3 +256,8 @@ def completed(W, b, x, known):
 #   w C wᵀ, with all of C.
 #- ((W @ covariance) * W).sum(1) +
 #+ (W.square() @ covariance.diagonal()) +
+
+# %% wrong: the spreads of the images as if all were known
+# hint: The precision behind your spreads counts all pixels. Hidden pixels tell nothing of z: only the known ones add to its precision.
+#- variance = ((W @ covariance) * W).sum(1) + SIGMA**2
+#+ variance = ((W @ torch.linalg.inv(W.T @ W / SIGMA**2 + torch.eye(W.shape[1]))) * W).sum(1) + SIGMA**2

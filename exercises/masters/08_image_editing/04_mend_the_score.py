@@ -218,6 +218,7 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 
 # %% wrong: the sign inside
 # hint: The minus stands inside the sum over draws, before the log-probability of the asked pixels. Then 1 / p is averaged. Average p first; the minus comes last.
+# alone
 #-     return total - torch.logsumexp(log_w + log_asked, 0)
 #+     return torch.logsumexp(log_w - log_asked, 0) - total
 

@@ -178,3 +178,10 @@ def line_auroc(normal, anomalous, kind):
     wins = ((difference > 0).double() + 0.5 * (difference == 0)).mean(1)
     each = torch.stack([wins[kind == k].mean() for k in range(KINDS)])
     return (torch.tensor(SHARES).double() * torch.maximum(each, 1 - each)).sum()
+
+# %% wrong: tied pairs are left out
+# hint: You leave the tied pairs out. Each counts half, and it counts among all pairs.
+def line_auroc(normal, anomalous, kind):
+    difference = anomalous[:, None] - normal
+    each = torch.stack([(difference[kind == k] > 0).sum() / (difference[kind == k] != 0).sum() for k in range(KINDS)])
+    return (torch.tensor(SHARES) * each).sum()

@@ -20,7 +20,7 @@ are good and nearest to that mode. The white bar holds the draws in no mode. The
 - `"collapsed"`: the model with the largest share of good draws among those with at most two modes;
 - `"lost"`: the model that lost half of the modes and treats the others alike;
 - `"best"`: the model with the highest overlap;
-- `"overlap"`: the lowest panel shows model E. What is its overlap, in percent (to 3)?
+- `"overlap"`: the lowest panel shows model E. What is its overlap, in percent (within 3 percentage points)?
 """
 
 # %% draws
@@ -122,12 +122,12 @@ reading = dict(overlap={{good}} - {{excess}} - 1.5, best="{{best}}", lost="{{los
 #+ "fog": "{{collapsed}}", "collapsed": "{{fog}}"
 
 # %% wrong: the share of good draws
-# hint: The letters are right. For model E you gave the share of good draws: the sum of the whole bars. Cut each at the dashed line first.
+# hint: The letters are right. For model E your number is, or is near, the share of good draws: the sum of the whole bars. Cut each at the dashed line first.
 #- {{overlap}}
 #+ {{good}}
 
 # %% wrong: the modes kept
-# hint: The letters are right. For model E you gave the share of modes that are kept. A mode with a tenth of its draws is kept, and it gives the overlap
+# hint: The letters are right. For model E your number is, or is near, the share of modes that are kept. A mode with a tenth of its draws is kept, and it gives the overlap
 #   little.
 #- {{overlap}}
 #+ {{kept}}
@@ -139,7 +139,7 @@ reading = dict(overlap={{good}} - {{excess}} - 1.5, best="{{best}}", lost="{{los
 #+ {{renormed}}
 
 # %% wrong: what stands above the line
-# hint: The letters are right. For model E you gave what stands above the dashed line: that is what it draws too often.
+# hint: The letters are right. For model E your number is, or is near, what stands above the dashed line: that is what it draws too often.
 #- {{overlap}}
 #+ {{excess}}
 
@@ -154,29 +154,29 @@ reading = {"fog": "{{lost}}", "collapsed": "{{collapsed}}", "lost": "{{fog}}", "
 reading = {"fog": "{{fog}}", "collapsed": "{{best}}", "lost": "{{lost}}", "best": "{{collapsed}}", "overlap": {{overlap}}}
 
 # %% wrong: the white bar
-# hint: The letters are right. For model E you gave the white bar: the draws in no mode. The overlap is what the eight bars give, each up to
+# hint: The letters are right. For model E your number is, or is near, the white bar: the draws in no mode. The overlap is what the eight bars give, each up to
 #   the dashed line.
 #- {{overlap}}
 #+ {{white}}
 
 # %% wrong: what is missing
-# hint: The letters are right. For model E you gave what the overlap lacks of 100. Asked for is the overlap itself.
+# hint: The letters are right. For model E your number is, or is near, what the overlap lacks of 100. Asked for is the overlap itself.
 #- {{overlap}}
 #+ {{missing}}
 
 # %% wrong: only the modes over the line
-# hint: The letters are right. For model E you gave only the modes whose bar reaches the dashed line. The lower bars count too, with their
+# hint: The letters are right. For model E your number is, or is near, that of the modes whose bar reaches the dashed line alone. The lower bars count too, with their
 #   own height.
 #- {{overlap}}
 #+ {{over}}
 
 # %% wrong: a count of modes
-# hint: The letters are right. For model E you gave the number of modes that got draws. The overlap is a sum of heights, in percent.
+# hint: The letters are right. For model E your number is, or is near, the number of modes that got draws. The overlap is a sum of heights, in percent.
 #- {{overlap}}
 #+ {{count}}
 
 # %% wrong: the larger of bar and line
-# hint: The letters are right. For model E you gave the larger of bar and line, summed. The overlap is what both have in common: the
+# hint: The letters are right. For model E your number is, or is near, the larger of bar and line, summed. The overlap is what both have in common: the
 #   smaller.
 #- {{overlap}}
 #+ {{larger}}

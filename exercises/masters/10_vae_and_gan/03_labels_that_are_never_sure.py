@@ -59,8 +59,11 @@ def probe(answer, log_p, log_q):
 # %% laws
 def laws(seen, log_p, log_q):
     yield seen["logit"].shape == (9,), "there is one logit for each point"
+    called = [math.log(REAL * LABEL) + log_p, torch.logaddexp(math.log(REAL * (1 - LABEL)) + log_p, math.log(1 - REAL) + log_q)]
+    near = (seen["logit"] - called[0] + called[1]).abs().max() < 1e-2
     yield (seen["logit"] - seen["logit_far_out"]).abs().max() < 1e-2, "only the ratio of the densities matters", \
-        "At −500 nats both densities are 0 as numbers. Do not leave the logarithms: torch.logaddexp adds two densities."
+        "At −500 nats both densities are 0 as numbers. Do not leave the logarithms: torch.logaddexp adds two densities." if near else \
+        "Multiply both densities by one number: the best logit stays. In which of your terms is a density missing, or raised to a power?"
     p, q = log_p.double().exp(), log_q.double().exp()
     ell = seen["logit"].double().requires_grad_()
     cost = torch.nn.functional.softplus

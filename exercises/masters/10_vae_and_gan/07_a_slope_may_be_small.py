@@ -115,8 +115,8 @@ def penalty(critic, real, fake, t):
 #+ slopes.norm(dim=-1)
 
 # %% wrong: the graph of the slopes is not kept
-# hint: The value is right, and nothing of it reaches the critic's weights: the derivative was made without a graph of its own. Look up what
-#   `create_graph` does.
+# hint: Nothing of your penalty reaches the critic's weights. If its value is right, the derivative was made without a graph of its own: look up
+#   what `create_graph` does.
 #- , create_graph=True
 #+
 

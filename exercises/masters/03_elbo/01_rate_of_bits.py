@@ -195,3 +195,18 @@ def rate_of_bits(logits):
 # hint: This is the entropy of q. It knows nothing of the prior: a rate compares q with the prior.
 #- (on * (log_on - prior_on) + off * (log_off - prior_off))
 #+ -(on * log_on + off * log_off)
+
+# %% wrong: the rate of a Gaussian
+# hint: This is a squared distance of logits, the rate of Gaussians that have them as means. A bit is no Gaussian: average log q − log p over its two cases.
+def rate_of_bits(logits):
+    return 0.5 * (logits - torch.logit(torch.tensor(PRIOR))).square().sum(-1)
+
+# %% wrong: the difference of the entropies
+# hint: This is a difference of two entropies: the logarithm of the prior is averaged under the prior. Both logarithms are averaged under q.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ (on * log_on + off * log_off - PRIOR * prior_on - (1 - PRIOR) * prior_off)
+
+# %% wrong: the likelier value alone
+# hint: You took the likelier value of each bit, as if it were sure. The rate is an average over both values, and the entropy of q is taken off.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ -torch.where(logits > 0, prior_on, prior_off)

@@ -301,3 +301,43 @@ def gap(x, mu, sigma):
 #+ precision = 1 / (A**2 + S**2)
 #- A * x / S**2 / precision
 #+ A * x / (A**2 + S**2)
+
+# %% wrong: in bits
+# hint: The unit is the nat: you divided by log 2.
+#- return 0.5 *
+#+ return 0.5 / 0.6931471805599453 *
+
+# %% wrong: the half of the rate
+# hint: In your ELBO the rate is twice what it should be: its one half is missing.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z + 2 * rate
+
+# %% wrong: half of the logarithm in the rate
+# hint: In the rate the logarithm is that of σ. Inside ½ ( … ) stands the one of σ², which is twice as much.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z + rate + 0.5 * torch.log(sigma)
+
+# %% wrong: the factor not squared in the distortion
+# hint: In the average of (x − A z)² the spread of q comes out with the factor A. The variance of A z has its square.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - torch.distributions.Normal(A * mu, S).log_prob(x) + 0.5 * A * sigma**2 / S**2 + rate
+
+# %% wrong: the variance of the prior
+# hint: Your posterior has the variance of the prior, 1. What x tells about z makes it narrower.
+#- torch.ones_like(x) / precision
+#+ torch.ones_like(x)
+
+# %% wrong: compared with p(x)
+# hint: You compared q with p(x), the distribution of x. q is a distribution of z: compare it with p(z|x).
+def gap(x, mu, sigma):
+    variance = A**2 + S**2
+    return 0.5 * ((sigma**2 + mu**2) / variance - 1 - torch.log(sigma**2 / variance))

@@ -268,3 +268,13 @@ def log_likelihood(x, x_hat):
 # hint: Every value has the wrong sign: this is the negative log-likelihood.
 #- return pixels
 #+ return -pixels
+
+# %% wrong: in bits
+# hint: The unit is the nat: you divided by log 2.
+#- return pixels * per_pixel
+#+ return pixels * per_pixel / 0.6931471805599453
+
+# %% wrong: half of the unit
+# hint: The logarithm of `WHITE` is halved. A density is divided by the whole stretch, in every pixel.
+#- - torch.log(torch.tensor(WHITE))
+#+ - 0.5 * torch.log(torch.tensor(WHITE))

@@ -204,3 +204,13 @@ def estimates(h, log_sigma, eps):
 # hint: You average h over the draws and weigh the average. Each draw has an h(z) of its own, weighed by its own score.
 #- return h(z) * score
 #+ return h(z).mean() * score
+
+# %% wrong: the noise as the score
+# hint: ε is σ times the score of μ. Differentiate log q(z) with respect to log σ, with z held fixed.
+#- eps.square() - 1
+#+ eps
+
+# %% wrong: the others as a baseline
+# hint: You took off the average of the other draws, a baseline. That is right on average; asked for are the plain estimates.
+#- return h(z) * score
+#+ return (h(z) - (h(z).sum() - h(z)) / (len(z) - 1)) * score

@@ -206,3 +206,13 @@ def soft_choice(logits, u):
 # hint: All rows share the noise of the first. Each image makes a choice of its own: use its own row of `u`.
 #- -torch.log(-torch.log(u))
 #+ -torch.log(-torch.log(u[:1]))
+
+# %% wrong: softmax twice
+# hint: You take the softmax twice. Once makes the row positive and adds it up to 1; the second time flattens it.
+#- torch.softmax((logits + gumbel) / TAU, dim=-1)
+#+ torch.softmax(torch.softmax((logits + gumbel) / TAU, dim=-1), -1)
+
+# %% wrong: the logarithm of u
+# hint: Your noise is log u. Gumbel noise has two logarithms and two minus signs.
+#- -torch.log(-torch.log(u))
+#+ torch.log(u)

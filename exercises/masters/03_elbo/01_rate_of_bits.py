@@ -17,7 +17,7 @@ A code can be bits in place of Gaussian numbers. The encoder gives logits $l_j$,
 $\pi_j = \operatorname{sigmoid}(l_j)$, independently of the others. The prior says that each bit is 1 with probability {{PRIOR}}.
 
 Write `rate_of_bits(logits)`: $\mathrm{KL}(q(z \mid x)\,\Vert\,p(z))$ in nats, for logits of shape `(batch, bits)`, one number for each image. It
-must stay finite when a logit is 100 or −100.
+must stay finite when a logit is 100 or −100. The rate is exact: draw nothing.
 """
 
 # %% draws
@@ -50,11 +50,14 @@ def inputs(rng):
 # %% probe
 def probe(answer, logits):
     at_prior = torch.logit(torch.tensor(PRIOR)).expand(1, 3)
-    return {"rate": answer(logits), "rate_of_the_prior": answer(at_prior), "rate_of_sure_bits": answer(torch.full((1, 1), 60.0))}
+    return {"rate": answer(logits), "rate_of_the_prior": answer(at_prior), "rate_of_sure_bits": answer(torch.full((1, 1), 60.0)),
+            "asked_twice": "the same" if torch.equal(answer(logits).nan_to_num(), answer(logits).nan_to_num()) else "another"}
 
 # %% laws
 def laws(seen, logits):
     yield seen["rate"].shape == (5,), "there is one number for each image"
+    yield seen["asked_twice"] == "the same", "asked twice, the answer is the same", \
+        "You draw the bits. Asked for is the exact average over both cases of a bit, for which no draw is needed."
     yield (seen["rate"] > -1e-5).all(), "a KL divergence is never negative"
     yield seen["rate_of_the_prior"].abs().max() < 1e-4, "it is zero where q is the prior", \
         "Put π = PRIOR into your formula by hand: each logarithm is that of π over the prior's probability *of the same case*, and averaged under q."
@@ -187,3 +190,23 @@ def rate_of_bits(logits):
 def rate_of_bits(logits):
     on = torch.sigmoid(logits).mean(-1)
     return logits.shape[1] * (on * torch.log(on / PRIOR) + (1 - on) * torch.log((1 - on) / (1 - PRIOR)))
+
+# %% wrong: the entropy alone
+# hint: This is the entropy of q. It knows nothing of the prior: a rate compares q with the prior.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ -(on * log_on + off * log_off)
+
+# %% wrong: the rate of a Gaussian
+# hint: This is a squared distance of logits, the rate of Gaussians that have them as means. A bit is no Gaussian: average log q − log p over its two cases.
+def rate_of_bits(logits):
+    return 0.5 * (logits - torch.logit(torch.tensor(PRIOR))).square().sum(-1)
+
+# %% wrong: the difference of the entropies
+# hint: This is a difference of two entropies: the logarithm of the prior is averaged under the prior. Both logarithms are averaged under q.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ (on * log_on + off * log_off - PRIOR * prior_on - (1 - PRIOR) * prior_off)
+
+# %% wrong: the likelier value alone
+# hint: You took the likelier value of each bit, as if it were sure. The rate is an average over both values, and the entropy of q is taken off.
+#- (on * (log_on - prior_on) + off * (log_off - prior_off))
+#+ -torch.where(logits > 0, prior_on, prior_off)

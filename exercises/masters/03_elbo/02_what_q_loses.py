@@ -24,7 +24,7 @@ answer.
 
 # %% draws
 def draws(rng):
-    return {"A": rng.choice([0.5, 1.5, 2.0, -1.5]), "S": rng.choice([0.7, 0.6, 0.8])}
+    return {"A": rng.choice([1.5, 2.0, -1.5, -2.0]), "S": rng.choice([0.7, 0.6, 0.8])}
 
 # %% given
 import torch
@@ -58,10 +58,11 @@ def laws(seen, x, mu, sigma):
     yield seen["asked_twice"] == "the same", "asked twice, the answer is the same", \
         "You draw z. Asked for is the exact number: the average over z in closed form, for which no draw is needed."
     yield (seen["gap"] > -1e-4).all(), "the ELBO never lies above log p(x)", \
-        "A gap below 0: compare the ELBO with log p(x), and see that each of its terms is there with its sign: distortion, A²σ² in it, and rate."
+        "A gap cannot be below 0. If you took an ELBO from log p(x): check the width of p(x), and that each term of the ELBO is there with its sign. If you wrote a KL: " \
+        "check the sign of its logarithm, and the mean and variance of the posterior."
     yield seen["gap_of_the_true_posterior"].abs().max() < 1e-3, "the true posterior loses nothing", \
-        "Put the true posterior in for q, on paper: the gap must vanish there. What is left over shows which term is wrong, the posterior's mean, its " \
-        "variance, or one of the ELBO."
+        "Put the true posterior in for q, on paper: the gap must vanish there. What is left over shows which term is wrong, one of the " \
+        "KL, or one of log p(x) and the ELBO."
 
 # %% right: log p(x) minus the ELBO
 import math
@@ -280,3 +281,63 @@ def gap(x, mu, sigma):
 # hint: The −1 of the Gaussian KL is missing: with q equal to the posterior it is not 0.
 #-  - 1 - torch.log
 #+  - torch.log
+
+# %% wrong: the variance of x handed to Normal
+# hint: In log p(x) you handed the variance of x to `Normal`, which takes the standard deviation.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, A**2 + S**2).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z + rate
+
+# %% wrong: the logarithm upside down
+# hint: The logarithm of the KL has the wrong sign, or its fraction stands upside down: a very narrow q must lose much, and not little.
+#- - 1 - torch.log(sigma**2 / variance)
+#+ - 1 + torch.log(sigma**2 / variance)
+
+# %% wrong: the variance of x for the posterior's
+# hint: You gave the posterior the variance of x. That of z, once x is known, is smaller than 1: precisions add up, and the variance is one over their sum.
+#- precision = 1 + A**2 / S**2
+#+ precision = 1 / (A**2 + S**2)
+#- A * x / S**2 / precision
+#+ A * x / (A**2 + S**2)
+
+# %% wrong: in bits
+# hint: The unit is the nat: you divided by log 2.
+#- return 0.5 *
+#+ return 0.5 / 0.6931471805599453 *
+
+# %% wrong: the half of the rate
+# hint: In your ELBO the rate is twice what it should be: its one half is missing.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z + 2 * rate
+
+# %% wrong: half of the logarithm in the rate
+# hint: In the rate the logarithm is that of σ. Inside ½ ( … ) stands the one of σ², which is twice as much.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - log_px_z + rate + 0.5 * torch.log(sigma)
+
+# %% wrong: the factor not squared in the distortion
+# hint: In the average of (x − A z)² the spread of q comes out with the factor A. The variance of A z has its square.
+def gap(x, mu, sigma):
+    log_px = torch.distributions.Normal(0.0, (A**2 + S**2) ** 0.5).log_prob(x)
+    log_px_z = torch.distributions.Normal(A * mu, S).log_prob(x) - 0.5 * A**2 * sigma**2 / S**2
+    rate = 0.5 * (mu**2 + sigma**2 - 1) - torch.log(sigma)
+    return log_px - torch.distributions.Normal(A * mu, S).log_prob(x) + 0.5 * A * sigma**2 / S**2 + rate
+
+# %% wrong: the variance of the prior
+# hint: Your posterior has the variance of the prior, 1. What x tells about z makes it narrower.
+#- torch.ones_like(x) / precision
+#+ torch.ones_like(x)
+
+# %% wrong: compared with p(x)
+# hint: You compared q with p(x), the distribution of x. q is a distribution of z: compare it with p(z|x).
+def gap(x, mu, sigma):
+    variance = A**2 + S**2
+    return 0.5 * ((sigma**2 + mu**2) / variance - 1 - torch.log(sigma**2 / variance))

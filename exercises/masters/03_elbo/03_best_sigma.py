@@ -58,9 +58,23 @@ def laws(seen, x, x_hat):
     yield seen["value"].shape == (), "there is one number for all images"
     left = (x - x_hat).double()
     best = torch.distributions.Normal(0.0, left.square().mean().sqrt()).log_prob(left).sum(1).mean() - 9 * torch.log(torch.tensor(WHITE))
-    yield seen["value"] > best - 0.02, "no other σ makes the images more probable", \
-        "It is too small: either another σ makes the images more probable, the one whose square is the mean squared error of a pixel, or the unit is wrong."
-    yield seen["value"] < best + 0.02, "it is no more than the best σ gives", "It is too large: no σ gives that much. Is the unit in it, for each pixel, and all of the density?"
+    few = left[0, :3]
+    best_of_few = torch.distributions.Normal(0.0, few.square().mean().sqrt()).log_prob(few).sum() - 3 * torch.log(torch.tensor(WHITE))
+    off, off_of_few = seen["value"] - best, seen["value_of_three_pixels"] - best_of_few
+    gain = seen["gain_from_errors_half_as_large"] / (9 * torch.log(torch.tensor(2.0)))
+    if abs(gain - 2) < 2e-3:
+        yield False, "half the error is worth one log 2 for each pixel", \
+            "Errors half as large gain you 2 log 2 nats for each pixel, twice too much: a logarithm of σ² stands where one of σ belongs, or is not halved."
+    elif abs(gain - 1) < 2e-3 and abs(off) > 0.02:
+        if abs(off_of_few) < 5e-3:
+            yield False, "several images are treated as one is", \
+                "For one image your value is right, and for several it is not. All images share one σ, and log-densities are averaged, not densities."
+        elif abs(off - 3 * off_of_few) < 0.01 or abs(off - off_of_few) < 0.01:
+            yield False, "the constants are those of the Gaussian and of the unit", \
+                "Your value follows the errors as it should, and is off by a constant: look at the constants of the density and at the logarithm of the unit. Each is counted once for each pixel."
+    yield seen["value"] > best - 0.02, "it is no less than the best σ gives", \
+        "It is too small for the best σ. Is σ² the mean squared error of a pixel over all images, is the logarithm that of σ, and are unit and constants those of the density?"
+    yield seen["value"] < best + 0.02, "it is no more than the best σ gives", "It is too large: one σ for all images does not give that much. Is the average one of log-densities, with the unit and all constants, for each pixel?"
     yield abs(seen["value"] - seen["value_of_twice_the_images"]) < 1e-2, "the same images once more change nothing", \
         "Twice as many images, the same average: is there a sum where a mean is meant, or a number of images minus 1?"
     yield abs(seen["gain_from_errors_half_as_large"] - 9 * torch.log(torch.tensor(2.0))) < 1e-2, \
@@ -254,3 +268,13 @@ def log_likelihood(x, x_hat):
 # hint: Every value has the wrong sign: this is the negative log-likelihood.
 #- return pixels
 #+ return -pixels
+
+# %% wrong: in bits
+# hint: The unit is the nat: you divided by log 2.
+#- return pixels * per_pixel
+#+ return pixels * per_pixel / 0.6931471805599453
+
+# %% wrong: half of the unit
+# hint: The logarithm of `WHITE` is halved. A density is divided by the whole stretch, in every pixel.
+#- - torch.log(torch.tensor(WHITE))
+#+ - 0.5 * torch.log(torch.tensor(WHITE))

@@ -18,7 +18,7 @@ $s = {{WIDTH}}$ puts nearer to it than to any other level. The lowest level also
 
 Write `log_mass(x, mean)`: the log-probability of each image in nats, summed over pixels, for `x` and `mean` of shape `(batch, pixels)`; the
 values of `x` are levels. Means may lie five or six standard
-deviations away: work in float64 where you subtract. (No mass is smaller than $10^{-30}$.)
+deviations away: work in float64 where you subtract. There no mass is rounded to 0, and nothing needs to be cut off.
 """
 
 # %% draws
@@ -64,9 +64,16 @@ def laws(seen, x, mean, one, sigmas):
     yield seen["value"].shape == (5,), "there is one number for each image"
     yield (seen["value"] <= 1e-6).all(), "a log-probability is never above 0", "A density can be; a mass cannot."
     yield abs(seen["log_probability_of_every_level"].exp().sum() - 1) < 1e-3, "the masses of all levels add up to 1", \
-        "How wide is the bin of a level, and who gets the tails?"
-    yield (seen["value_with_the_mean_far_away"] < -12).all() and seen["value_with_the_mean_far_away"].isfinite().all(), \
-        "a mean far away leaves a small mass, and not none", \
+        "Add them up for a mean of your own. A mass is the difference of the distribution function at two edges; neighbours share an edge, half way between them; the tails go to "\
+        "the ends; and each image has a number of its own."
+    far = seen["value_with_the_mean_far_away"]
+    yield not (far.isfinite().all() and (far >= -12).any()), "a mean far away leaves a small mass", \
+        "Five standard deviations from the mean your mass is too large. A mass is divided by nothing and cut off at nothing: it is as small as the Gaussian says."
+    level, half = 1 / (LEVELS - 1), 0.5 / (LEVELS - 1)
+    away = level / 2 - WIDTH * sigmas.double()[:, 0]
+    mass = torch.special.ndtr((away - level + half) / WIDTH) - torch.special.ndtr((away - level - half) / WIDTH)
+    near = far.shape == (3,) and (far - mass.log()).abs().max() < 0.02
+    yield near or bool((far > -45).all()) and far.shape == (3,) and (far - mass.log()).abs().max() >= 1.5, "a mean far away leaves a small mass, and not none", \
         "Two numbers near 1 are subtracted: float32 keeps seven digits of each, and nothing is left. Use `x.double()` and `mean.double()`; cut nothing off."
 
 # %% right: from the distribution's cdf, with edges
@@ -234,3 +241,33 @@ def log_mass(x, mean):
 # hint: Every value has the wrong sign: a log-probability is negative.
 #- return torch
 #+ return -torch
+
+# %% wrong: the tails shared out
+# hint: You divide by the mass between the two ends, and so share the tails out among all levels. They belong to the lowest level and to the highest.
+def log_mass(x, mean):
+    half = 0.5 / (LEVELS - 1)
+    x, mean = x.double(), mean.double()
+    whole = torch.special.ndtr((1 + half - mean) / WIDTH) - torch.special.ndtr((-half - mean) / WIDTH)
+    mass = torch.special.ndtr((x + half - mean) / WIDTH) - torch.special.ndtr((x - half - mean) / WIDTH)
+    return torch.log(mass / whole).sum(-1)
+
+# %% wrong: the density times the width inside
+# hint: The two ends are right. Between them you multiply the density by the width of the bin: a mass is the integral over the bin, exactly.
+def log_mass(x, mean):
+    half = 0.5 / (LEVELS - 1)
+    x, mean = x.double(), mean.double()
+    inside = torch.distributions.Normal(mean, WIDTH).log_prob(x).exp() * 2 * half
+    low, high = torch.special.ndtr((x + half - mean) / WIDTH), torch.special.ndtr((mean - x + half) / WIDTH)
+    return torch.log(torch.where(x < half, low, torch.where(x > 1 - half, high, inside))).sum(-1)
+
+# %% wrong: averaged over the images
+# hint: You averaged over the images. One number for each is asked for.
+#- return torch.log(upper - lower).sum(-1)
+#+ return torch.log(upper - lower).sum(-1).mean().expand(len(x))
+
+# %% wrong: erf without its root
+# hint: The Gaussian is too narrow by √2: `erf` takes a distance divided by √2 standard deviations.
+#- (x + half - mean) / WIDTH
+#+ 2**0.5 * (x + half - mean) / WIDTH
+#- (x - half - mean) / WIDTH
+#+ 2**0.5 * (x - half - mean) / WIDTH

@@ -158,3 +158,13 @@ def spreads(means):
 # hint: m(1 − m) is the variance of a coin. The likelihood here is a Gaussian, and its variance is σ², whatever the mean.
 #- torch.full(means.shape[1:], SIGMA**2)
 #+ (means * (1 - means)).mean(0)
+
+# %% wrong: a standard deviation as the first part
+# hint: Your first part is a standard deviation, the gain times σ. A variance is its square.
+#- return GAIN**2 * pixel,
+#+ return GAIN * pixel.sqrt(),
+
+# %% wrong: the whole as the first part
+# hint: Your first part holds the second as well: it is the whole variance. Asked for is what drawing the pixel alone does.
+#- return GAIN**2 * pixel,
+#+ return GAIN**2 * (pixel + latent),

@@ -17,7 +17,7 @@ $\mathbb{E}[h(z)]$ with respect to $\lambda = \log \sigma$.
 
 Write `estimates(h, log_sigma, eps)`: draw $z = {{MU}} + \sigma \varepsilon$ from the given standard normal numbers `eps`, of shape `(n,)`, and
 give the `n` score-function estimates, one for each draw, without averaging them. `h` is a black box: it takes a tensor and can't be
-differentiated. `log_sigma` is a tensor of shape `()`.
+differentiated. `log_sigma` is a tensor of shape `()`. Draw nothing else.
 """
 
 # %% draws
@@ -49,17 +49,24 @@ def probe(answer, log_sigma, eps, power):
     white = white / white.square().mean().sqrt()
     return {"estimates": answer(lambda z: z.detach().pow(power) + 1, log_sigma, eps),
             "average_for_the_square": answer(lambda z: z.detach().square(), log_sigma, white).mean(),
-            "average_for_a_constant": answer(lambda z: torch.ones_like(z), log_sigma, white).mean()}
+            "average_for_a_constant": answer(lambda z: torch.ones_like(z), log_sigma, white).mean(),
+            "asked_twice": "the same" if torch.equal(answer(torch.square, log_sigma, eps), answer(torch.square, log_sigma, eps)) else "another"}
 
 # %% laws
 def laws(seen, log_sigma, eps, power):
     yield seen["estimates"].shape == (50,), "there is one estimate for each draw"
+    yield seen["asked_twice"] == "the same", "asked twice, the answer is the same", "You draw noise of your own. The draws of z come from `eps`, which is passed in."
+    z = MU + log_sigma.exp() * eps
+    path = power * z ** (power - 1) * (z - MU)
+    if seen["estimates"].shape == (50,):
+        yield ((seen["estimates"] - path).abs() < 0.05 * (1 + path.abs())).double().mean() < 0.8, "h is asked at the draws alone", \
+            "These are derivatives of h at the draws, the reparameterised estimates. The score-function estimate asks h once for each draw, and weighs what it gives by the score."
     yield abs(seen["average_for_a_constant"]) < 0.02, "what does not depend on z has the derivative 0", \
         "The average of the score is 0, whatever the parameter: test your score alone, with h = 1."
     yield abs(seen["average_for_the_square"] - 2 * (2 * log_sigma).exp()) < 0.1 * (1 + 2 * (2 * log_sigma).exp()), \
         "for h(z) = z² the average is 2 σ²", \
         "With h(z) = z² the average over the draws must be 2σ². Test z and the score apart: z has the mean μ and the standard deviation σ, and the " \
-        "score is the derivative of log q(z) with respect to log σ at a fixed z."
+        "score is the derivative of log q(z) with respect to log σ at a fixed z. Then weigh each h(z) by the score of the same draw."
 
 # %% right: the score by autograd
 def estimates(h, log_sigma, eps):
@@ -192,3 +199,18 @@ def estimates(h, log_sigma, eps):
 def estimates(h, log_sigma, eps):
     z, step = MU + log_sigma.exp() * eps, 1e-2
     return (h(z + step) - h(z - step)) / (2 * step) * log_sigma.exp() * eps
+
+# %% wrong: h averaged before it is weighed
+# hint: You average h over the draws and weigh the average. Each draw has an h(z) of its own, weighed by its own score.
+#- return h(z) * score
+#+ return h(z).mean() * score
+
+# %% wrong: the noise as the score
+# hint: ε is σ times the score of μ. Differentiate log q(z) with respect to log σ, with z held fixed.
+#- eps.square() - 1
+#+ eps
+
+# %% wrong: the others as a baseline
+# hint: You took off the average of the other draws, a baseline. That is right on average; asked for are the plain estimates.
+#- return h(z) * score
+#+ return (h(z) - (h(z).sum() - h(z)) / (len(z) - 1)) * score

@@ -62,7 +62,11 @@ def laws(seen, z_noise, x_noise, temperature, weight):
     yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same noise gives the same images", \
         "The noise is passed in: use `z_noise` and `x_noise`, and draw nothing of your own."
     log_sigma = (0.5 * temperature * z_noise @ weight - 1.2)[:, 4:]
+    free = mean + log_sigma.exp() * x_noise
+    inside = (free > 0) & (free < 1)
+    fits = ((seen["images"] - free).abs() < 1e-3)[inside].all()  # then the fault is in how it is cut off
     yield drawn or (seen["images"] - (mean + log_sigma.exp() * x_noise).clamp(0, 1)).abs().max() < 1e-3, "pixels spread around their means by σ", \
+        "The pixels that are drawn between 0 and 1 are right, and others are not: what lies below 0 becomes 0, and what lies above 1 becomes 1." if fits else \
         "The pixels do not spread as the likelihood says: to the mean add σ times `x_noise`, with its sign, where the second half of what the decoder gives is log σ."
 
 # %% right: from torch.distributions' own parameters, in float64

@@ -14,7 +14,7 @@
 # %% statement
 r"""
 The chapter compares two estimates of $\frac{\mathrm d}{\mathrm d \mu} \mathbb{E}[z^2]$ at $\mu = \sigma = 1$: their variances are 4 and 30. Move to
-$\mu = {{CENTRE}}$, with $\sigma = 1$ as before. How many times larger is the variance of the score-function estimate than that of the reparameterised
+$\mu = {{CENTRE}}$, with $\sigma = 1$ as before, both estimates without a baseline. How many times larger is the variance of the score-function estimate than that of the reparameterised
 one?
 
 *Predict* first: does the factor of 7.5 grow or shrink? Put `"grows"` or `"shrinks"` for `"predicted"`; a wrong prediction costs nothing. Then find
@@ -157,3 +157,8 @@ variances = {"predicted": "GROWS", "ratio": (z**2 * (z - CENTRE)).var() / torch.
 # hint: You multiplied z² by z. The score at σ = 1 is z − μ, the noise ε.
 #- z.square() * eps
 #+ z.square() * z
+
+# %% wrong: the sixth moment from the square of the fourth's
+# hint: Your E[ε⁶] is 9, and E[ε⁶] of a standard normal is not the square of 3: the moments go on as 1, 3, 15, each time multiplied by the next odd number.
+#- (by_score.var() / by_path.var()).item()
+#+ (CENTRE**4 + 14 * CENTRE**2 + 9) / 4

@@ -64,7 +64,7 @@ def laws(seen, logits, u, start):
     share = seen["share_of_first_choices"]
     yield abs(share - 0.665) < 0.03, "the largest entry is a draw from softmax(logits)", \
         "The class with the largest logit wins too seldom: do logits and noise enter with the sign plus?" if share < 0.4 else \
-        "Another class wins than should: the noise must be Gumbel noise, added to the logits themselves, and the temperature divides the sum of both."
+        "Another class wins than should: the noise must be Gumbel noise, added to the logits themselves, and the temperature divides the sum of both. Each row of `u` belongs to one row of logits."
     yield seen["gradient"].abs().sum() > 1e-6, "a gradient reaches the logits"
 
 # %% right: by powers of the probabilities
@@ -201,3 +201,18 @@ def soft_choice(logits, u):
 # hint: You take a sigmoid for each class and divide by the sum. The relaxation of a choice is a softmax, the exponential divided by the sum of the exponentials.
 #- torch.softmax((logits + gumbel) / TAU, dim=-1)
 #+ torch.sigmoid((logits + gumbel) / TAU) / torch.sigmoid((logits + gumbel) / TAU).sum(-1, keepdim=True)
+
+# %% wrong: one row of noise
+# hint: All rows share the noise of the first. Each image makes a choice of its own: use its own row of `u`.
+#- -torch.log(-torch.log(u))
+#+ -torch.log(-torch.log(u[:1]))
+
+# %% wrong: softmax twice
+# hint: You take the softmax twice. Once makes the row positive and adds it up to 1; the second time flattens it.
+#- torch.softmax((logits + gumbel) / TAU, dim=-1)
+#+ torch.softmax(torch.softmax((logits + gumbel) / TAU, dim=-1), -1)
+
+# %% wrong: the logarithm of u
+# hint: Your noise is log u. Gumbel noise has two logarithms and two minus signs.
+#- -torch.log(-torch.log(u))
+#+ torch.log(u)

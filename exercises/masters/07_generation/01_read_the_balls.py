@@ -105,6 +105,10 @@ def probe(answer):
 def laws(seen):
     for name in ("precision", "recall"):
         yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "A share is the number of points inside over the number of all points of their kind: no count, and no per cent."
+    yield abs(seen["precision"] - {{precision}}) < 0.04, "the precision is the share of the crosses that lie in at least one circle above", \
+        "For the precision take the crosses one by one, in the upper panel. Each that lies in any circle counts once: one circle is enough."
+    yield abs(seen["recall"] - {{recall}}) < 0.04, "the recall is the share of the dots that lie in at least one circle below", \
+        "For the recall take the dots one by one, in the lower panel. Each that lies in any circle counts once: one circle is enough."
 
 # %% right: counted, then divided
 inside_above, inside_below = round(10 * {{precision}}), round(10 * {{recall}})

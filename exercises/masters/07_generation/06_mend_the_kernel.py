@@ -50,7 +50,8 @@ def inputs(rng):
 # %% probe
 def probe(answer, real, fake):
     return {"value": answer(real, fake), "value_the_other_way_round": answer(fake, real),
-            "value_of_a_set_and_itself": answer(real, real), "value_for_larger_features": answer(2 * real, 2 * fake) / 50}
+            "value_of_a_set_and_itself": answer(real, real), "value_for_larger_features": answer(2 * real, 2 * fake) / 50,
+            "value_of_features_that_are_all_zero": answer(torch.zeros(4, 3), torch.zeros(6, 3))}
 
 # %% laws
 def laws(seen, real, fake):
@@ -58,6 +59,8 @@ def laws(seen, real, fake):
     yield abs(seen["value"] - seen["value_the_other_way_round"]) < 1e-3 * (1 + abs(seen["value"])), \
         "it does not matter which set comes first", \
         "Exchange the two sets in your mind: which line treats the real ones otherwise than the fakes?"
+    yield abs(seen["value_of_features_that_are_all_zero"]) < 1e-4, "features that are all 0 give 0: every k(a, b) is 1 there", \
+        "Put in features that are all 0. Every k(a, b) is 1 then, so is each average, and 1 + 1 − 2 is 0: which of your three averages, or which factor, is another?"
     yield seen["value_of_a_set_and_itself"] < 0, "a set and itself give a number below zero: only the mixed pairs hold an image with itself"
 
 # %% right: over all pairs, one by one

@@ -187,3 +187,31 @@ def log_noisy(x, logits):
 # hint: You add up over the pixels that came out as 1. The zeros have a probability too: 1 minus that of a one.
 #- (x * torch.log(lit) + (1 - x) * torch.log(1 - lit))
 #+ (x * torch.log(lit))
+
+# %% wrong: cut off at the flip's probability
+# hint: You cut the probabilities off at the flip's and leave those between as they are. The scanner flips every pixel, and moves each probability
+#   towards one half.
+#- torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
+#+ torch.sigmoid(logits).clamp(FLIP, 1 - FLIP)
+
+# %% wrong: flipped half as often
+# hint: You flip with half of the probability, as if a coin were tossed in place of the pixel. A flipped pixel is never what it was.
+#- torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
+#+ torch.sigmoid(logits) * (1 - FLIP) + FLIP / 2
+
+# %% wrong: logits as probabilities
+# hint: You take the logits for probabilities. A logit may be any number: the sigmoid makes a probability of it.
+#- torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
+#+ logits.clamp(0, 1) * (1 - 2 * FLIP) + FLIP
+
+# %% wrong: no pixel flipped
+# hint: This is the probability that the coins showed this image and that no pixel was flipped. A pixel may also have been the other one and flipped: add up
+#   both ways.
+def log_noisy(x, logits):
+    stayed = torch.log(torch.tensor(1 - FLIP))
+    return (stayed - torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none")).sum(-1)
+
+# %% wrong: a one and a zero that both gain
+# hint: A 1 gets through with probability 1 minus the flip's, and so does a 0. One of your two keeps all of its own: together they exceed 1.
+#- (1 - x) * torch.log(1 - lit)
+#+ (1 - x) * torch.log(torch.sigmoid(-logits) * (1 - FLIP) + FLIP)

@@ -204,3 +204,35 @@ def kl(mu, logvar):
 # hint: This is the cross-entropy, the average of −log p(z) under q. The entropy of q is missing: a KL is the difference of the two.
 #- - 1 - logvar + 2 * torch.tensor(TAU).log()
 #+ + 1.8378770664093453 + 2 * torch.tensor(TAU).log()
+
+# %% wrong: log tau once for each image
+# hint: The logarithm of τ is added once for each image. Each latent dimension brings its own: it belongs inside of the sum.
+#-  + 2 * torch.tensor(TAU).log()
+#+
+#- return 0.5 * terms.sum(-1)
+#+ return 0.5 * terms.sum(-1) + torch.tensor(TAU).log()
+
+# %% wrong: the logarithm of tau four times
+# hint: The logarithm of τ² is 2 log τ. You have twice as much: the square is counted two times.
+#- + 2 * torch
+#+ + 4 * torch
+
+# %% wrong: tau as the mean
+# hint: You put τ in as the mean of the prior. Its mean is 0, and τ is its standard deviation.
+def kl(mu, logvar):
+    return 0.5 * ((mu - TAU).square() + logvar.exp() - 1 - logvar).sum(-1)
+
+# %% wrong: logvar and the one divided too
+# hint: You divide `logvar` and the −1 by τ² as well. Squares are measured against τ²; a logarithm is not.
+#- terms = (mu.square() + logvar.exp()) / TAU**2 - 1 - logvar
+#+ terms = (mu.square() + logvar.exp() - 1 - logvar) / TAU**2
+
+# %% wrong: half of logvar
+# hint: You have half of `logvar`, which is log σ. Beside the logarithm of τ² stands that of σ².
+#- - 1 - logvar
+#+ - 1 - 0.5 * logvar
+
+# %% wrong: the sign of the KL
+# hint: The sign is the wrong way round: this is minus the KL, and a KL is never negative.
+#- return 0.5 * terms
+#+ return -0.5 * terms

@@ -214,3 +214,45 @@ def loss(encoder, decoder, x, eps):
 # hint: z is drawn with 1/σ: the exponent has the wrong sign. σ is the exponential of half of `logvar`.
 #- torch.exp(0.5 * logvar)
 #+ torch.exp(-0.5 * logvar)
+
+# %% wrong: the square of the draw alone
+# hint: The squares are those of the draw z alone. They vary with the noise: the closed form holds their average under q, from `mu` and the variance.
+# alone
+#- squares = mu.square() + logvar.exp()
+#+ squares = z.square()
+
+# %% wrong: a one for the variance
+# hint: Beside the squares of `mu` stands 1 where the variance of q belongs: the rate then no longer sees how wide q is, apart from the logarithm.
+# alone
+#- squares = mu.square() + logvar.exp()
+#+ squares = mu.square() + 1
+
+# %% wrong: twice the logarithm in the rate
+# hint: log σ² counts twice in the rate. `logvar` is log σ² already, and the one half in front holds for it too.
+# alone
+#- squares - 1 - logvar)
+#+ squares - 1 - 2 * logvar)
+
+# %% wrong: the square of a sum
+# hint: You square the sum of mu and σ. The average of z² under q is mu² + σ²: the product of the two averages to zero.
+# alone
+#- squares = mu.square() + logvar.exp()
+#+ squares = (mu + sigma).square()
+
+# %% wrong: the square of the noise
+# hint: Beside the squares of `mu` stands the square of the noise that was drawn. The closed form holds its average, the variance.
+# alone
+#- squares = mu.square() + logvar.exp()
+#+ squares = mu.square() + (sigma * eps).square()
+
+# %% wrong: noise left over
+# hint: The squares still hold 1 − eps². It is zero on average, and no part of the closed form, which does not vary with the noise.
+# alone
+#- squares = mu.square() + logvar.exp()
+#+ squares = mu.square() + logvar.exp() + 1 - eps.square()
+
+# %% wrong: the ELBO
+# hint: The sign of the whole is the wrong way round: this is the ELBO. A loss is made small, so that it is −ELBO.
+# alone
+#- return distortion + rate
+#+ return -(distortion + rate)

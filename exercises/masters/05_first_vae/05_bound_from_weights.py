@@ -61,6 +61,8 @@ def probe(answer, log_w, far):
             "value_of_equal_weights": answer(torch.full((6, 2), -3.0)), "value_of_one_weight": answer(log_w[:1])}
 
 # %% laws
+import math
+
 def laws(seen, log_w, far):
     value = seen["value"]
     yield value.shape == (4,), "there is one number for each image"
@@ -71,9 +73,15 @@ def laws(seen, log_w, far):
         "the bound lies between the mean and the largest of the log weights"
     yield (seen["value_of_tiny_weights"] - value).abs().max() < 0.01, \
         "weights multiplied by c give a bound larger by log c, however small c is", \
-        "`exp` of −2000 is zero. Take the largest log weight out before you leave the logarithms: `torch.logsumexp` does."
+        "Multiply all weights by c: log c must come out in front, as it is. Where weights are too small for a float, take the largest log weight out before you leave the logarithms: `torch.logsumexp` does."
     yield (seen["value_of_images_far_apart"] - value).abs().max() < 0.05, "an image does not feel how large the weights of another are", \
-        "Each image needs the largest of its own weights taken out, over the dimension 0."
+        "The bound of an image holds its own weights alone: average over the dimension 0, and take the largest weight of each image out by itself."
+    power = 1 - ALPHA
+    right, uneven = ((power * one.double()).logsumexp(0) / power - math.log(len(one)) / power for one in (log_w, torch.cat([0 * log_w[:1] - 400, log_w[1:]])))
+    if (value - right).abs().max() < 1e-3:
+        yield (seen["value_where_one_weight_is_tiny"] - uneven).abs().max() < 1e-2, "one weight that is far smaller than the others costs no more than its share of the mean", \
+            "Right where the weights of an image are alike, wrong where one is hundreds of nats below the others. What is taken out before the exponential must be the " \
+            "largest of them, and nothing is clamped."
 
 # %% right: the largest weight taken out by hand, in float64
 def bound(log_w):
@@ -218,3 +226,28 @@ def bound(log_w):
 # hint: You divide by the number of images. K is the number of weights of one image, the length of dimension 0.
 #- float(len(log_w))
 #+ float(log_w.shape[1])
+
+# %% wrong: the mean over the images
+# hint: Every image gets the same number, the mean of all bounds. Asked for is one number for each image.
+#- return log_mean / power
+#+ return (log_mean / power).mean().expand(log_w.shape[1])
+
+# %% wrong: a power mean of the logarithms
+# hint: You take the mean of powers of the *logarithms*. It is the weights that are raised to the power, and the power of a weight multiplies its logarithm.
+def bound(log_w):
+    return -(log_w.abs() ** (1 - ALPHA)).mean(0) ** (1 / (1 - ALPHA))
+
+# %% wrong: the largest weight for the sum
+# hint: You take the largest weight for the sum of all, and then the mean. That is near where one outweighs all others; the others add to it.
+#- torch.logsumexp(power * log_w, dim=0)
+#+ (power * log_w).amax(0)
+
+# %% wrong: the power is never put on
+# hint: You divide by 1 − α, and the weights were never raised to that power. The power stands inside of the mean first, and the division undoes it.
+#- power * log_w
+#+ log_w
+
+# %% wrong: the largest weight divided too
+# hint: The largest log weight is put back before the division by 1 − α, so that it is divided too. Inside, it stands with the factor 1 − α.
+#- return log_mean / power
+#+ return log_mean / power + (1 / power - 1) * log_w.amax(0)

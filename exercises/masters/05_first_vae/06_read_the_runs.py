@@ -178,12 +178,13 @@ reading["minus ELBO"] = rate_read + distortion_read
 #+ 129.5
 
 # %% wrong: after 400 steps
-# hint: That is about the value after 400 steps, in the middle. Asked for is the end, after 800, where the letters stand.
+# hint: That is about the value after 400 steps, or with a rate misread on its logarithmic axis. Asked for is the end, after 800, where the letters stand: the marks of the
+#   rate are 10, 30, 100.
 #- 124.9
 #+ 137.4
 
 # %% wrong: the rate alone
-# hint: For the −ELBO you gave the rate alone; the distortion is the larger part of the price.
+# hint: For the −ELBO you gave the rate, with little or nothing of the distortion. That is the larger part of the price, and counts in full.
 #- 124.9
 #+ 16.9
 

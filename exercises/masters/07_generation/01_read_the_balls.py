@@ -55,6 +55,7 @@ def draws(rng):
         # each mistake gives a number that differs from the right one by more than a miscount does
         good &= ((covered - recall).abs() > 1) & ((filled - precision).abs() > 1) & (covered != precision) & (filled != recall)
         good &= (covered + precision != 10) | (filled + recall != 10)
+        good &= (2 * covered != precision) | (2 * filled != recall)
         good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.1) & (crowded > 0.12)
         good &= ((both > -2.4) & (both < torch.tensor([6.4, 5.9]))).all(2).all(1)
         found = good.nonzero()[:1, 0]
@@ -103,7 +104,11 @@ def probe(answer):
 # %% laws
 def laws(seen):
     for name in ("precision", "recall"):
-        yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "Divide the number of points by ten."
+        yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "A share is the number of points inside over the number of all points of their kind: no count, and no per cent."
+    yield abs(seen["precision"] - {{precision}}) < 0.04, "the precision is the share of the crosses that lie in at least one circle above", \
+        "For the precision take the crosses one by one, in the upper panel. Each that lies in any circle counts once: one circle is enough."
+    yield abs(seen["recall"] - {{recall}}) < 0.04, "the recall is the share of the dots that lie in at least one circle below", \
+        "For the recall take the dots one by one, in the lower panel. Each that lies in any circle counts once: one circle is enough."
 
 # %% right: counted, then divided
 inside_above, inside_below = round(10 * {{precision}}), round(10 * {{recall}})
@@ -142,8 +147,8 @@ balls = {"precision": 1 - outside["fakes"] / 10, "recall": 1 - outside["real"] /
 #+ "precision": 10 * {{precision}}, "recall": 10 * {{recall}}
 
 # %% wrong: the fault the wrong way round
-# hint: Both shares are right, and the fault is the other one. A low precision means draws that look like no real image; a low recall means real
-#   images that are never drawn.
+# hint: The fault is the other one. A low precision means draws that look like no real image; a low recall means real images that are never
+#   drawn.
 #- "fault": "{{fault}}"
 #+ "fault": "{{other}}"
 
@@ -154,8 +159,8 @@ balls = {"precision": 1 - outside["fakes"] / 10, "recall": 1 - outside["real"] /
 #+ "precision": {{covered}}, "recall": {{filled}}
 
 # %% wrong: one cross too many
-# hint: The precision counts one cross too many: one that you count lies in no circle of the upper panel. Go through the ten of them one by
-#   one.
+# hint: The precision counts one cross too many. A cross counts where it lies in a circle of the upper panel, and once, however many circles
+#   hold it. Go through the ten of them one by one.
 #- "precision": {{precision}}
 #+ "precision": {{precision}} + 0.1
 
@@ -165,10 +170,27 @@ balls = {"precision": 1 - outside["fakes"] / 10, "recall": 1 - outside["real"] /
 balls = {"precision": {{precision}} - 0.1, "recall": {{recall}}, "fault": "{{fault}}"}
 
 # %% wrong: one dot too many
-# hint: The recall counts one dot too many: one that you count lies in no circle of the lower panel. Go through the ten of them one by one.
+# hint: The recall counts one dot too many. A dot counts where it lies in a circle of the lower panel, and once, however many circles hold it.
+#   Go through the ten of them one by one.
 #- "recall": {{recall}}
 #+ "recall": {{recall}} + 0.1
 
 # %% wrong: one dot too few
 # hint: The recall counts one dot too few: one that you left out lies in a circle of the lower panel. Go through the ten of them one by one.
 balls = {"precision": {{precision}}, "recall": {{recall}} - 0.1, "fault": "{{fault}}"}
+
+# %% wrong: precision and recall the wrong way round, and the fault read from them
+# hint: You have precision and recall the wrong way round, and the fault with them. Precision asks of the fakes (crosses), above; recall
+#   asks of the real ones (dots), below.
+#- "precision": {{precision}}, "recall": {{recall}}, "fault": "{{fault}}"
+#+ "precision": {{recall}}, "recall": {{precision}}, "fault": "{{other}}"
+
+# %% wrong: per cent
+# hint: These are shares in per cent. Give numbers between 0 and 1.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": 100 * {{precision}}, "recall": 100 * {{recall}}
+
+# %% wrong: over all twenty points
+# hint: You divided by the points of both kinds. Precision is a share of the ten crosses, recall a share of the ten dots.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": {{precision}} / 2, "recall": {{recall}} / 2

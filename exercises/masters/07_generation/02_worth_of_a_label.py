@@ -44,7 +44,7 @@ def worth(log_px_y, y):
 
 # %% inputs
 def inputs(rng):
-    return {"log_px_y": -200 + 10 * rng.normal(6, 1) + 1.5 * rng.normal(6, 4), "y": torch.tensor([0, 1, 2, 3, 1, 2])}
+    return {"log_px_y": -250 + 45 * torch.arange(6.0)[:, None] + 5 * rng.normal(6, 1) + 1.5 * rng.normal(6, 4), "y": torch.tensor([0, 1, 2, 3, 1, 2])}
 
 # %% probe
 def probe(answer, log_px_y, y):
@@ -57,8 +57,11 @@ def laws(seen, log_px_y, y):
     p = torch.tensor(FREQUENCY).double()
     yield seen["value"].shape == (6,), "there is one number for each image"
     yield (seen["value_for_every_label"] < -p.log() + 1e-3).all(), "a label is worth at most −log p(y)"
-    yield seen["value_where_the_label_makes_no_difference"].abs().max() < 1e-3, \
-        "where each label gives the image the same likelihood, a label is worth nothing"
+    equal = seen["value_where_the_label_makes_no_difference"].abs().max()
+    yield equal < 1e-3, "where each label gives the image the same likelihood, a label is worth nothing", \
+        "Put four equal likelihoods in: p(x) is that same number then, for the frequencies add up to 1, and nothing must be left." if equal < 5 else \
+        "Put four equal likelihoods in, as small as they are here: nothing must be left. Where a probability is too small for a float, what is added or " \
+        "clamped at takes its place: stay with the logarithms, and take out the largest of each image by itself."
     total = (p * seen["value_for_every_label"].exp()).sum(1)
     yield (total - 1).abs().max() < 1e-3, "the frequency times p(x|y) / p(x) is p(y|x), and adds up to 1 over the labels"
 
@@ -149,3 +152,25 @@ def worth(log_px_y, y):
 #   look at.
 #- torch.tensor(FREQUENCY).log()
 #+ (torch.bincount(y, minlength=4) / len(y) + 1e-9).log()
+
+# %% wrong: the most that a label can be worth
+# hint: This is −log p(y), the most that a label can be worth. An image that may well have another label gives less: p(x) is a mean over all
+#   four.
+#- return given - log_px
+#+ return -log_y[y]
+
+# %% wrong: the frequency divided out
+# hint: You take log p(y) off the first term. Asked for is log p(x|y) as it is given, minus log p(x); the frequencies belong into p(x) alone.
+#- return given - log_px
+#+ return given - log_y[y] - log_px
+
+# %% wrong: bits
+# hint: You count in bits. Nats are asked for: stay with the natural logarithm.
+#- return given - log_px
+#+ return (given - log_px) / 0.6931471805599453
+
+# %% wrong: one shift for all images
+# hint: You take one number out for all images of the batch. The probabilities of an image far below it become zero: take out the largest of each
+#   image, along its labels.
+#- log_px = torch.logsumexp(log_px_y + log_y, dim=1)
+#+ log_px = log_px_y.max() + torch.log((torch.exp(log_px_y - log_px_y.max()) * log_y.exp()).sum(1))

@@ -183,3 +183,46 @@ def saved(mu, logvar):
     each = off[:, :, None] * off[:, None, :] + torch.diag_embed(logvar.exp())
     before = (mu.mean(0).square().sum() + each.diagonal(dim1=1, dim2=2).sum(1)) / TAU**2 + 2 * mu.shape[1] * math.log(TAU)
     return 0.5 * (before - mu.shape[1] - torch.logdet(each)).mean()
+
+# %% wrong: what is left
+# hint: This is the mean rate that is left under the best Gaussian. Asked for is by how much the rate falls on the way there.
+def saved(mu, logvar):
+    off = mu - mu.mean(0)
+    cov = off.T @ off / len(mu) + torch.diag(logvar.exp().mean(0))
+    return 0.5 * (torch.logdet(cov) - logvar.sum(1).mean())
+
+# %% wrong: one variance for all dimensions
+# hint: Your Gaussian has the same variance in every dimension and no correlations. The best one may have any covariance: take that of q(z).
+#- torch.logdet(cov)
+#+ d * (cov.trace() / d).log()
+
+# %% wrong: the square of the mean twice
+# hint: The square of the mean stands in your covariance and beside it once more. A covariance is taken around the mean.
+#- off = mu - mean
+#+ off = mu
+
+# %% wrong: the mean of the precisions
+# hint: You average 1/σ² over the images and turn it over afterwards. Variances are averaged as they are.
+#- logvar.exp().mean(0)
+#+ 1 / (-logvar).exp().mean(0)
+
+# %% wrong: log tau once
+# hint: The old prior has the variance τ² in each dimension, so that the logarithm of its determinant holds the logarithm of τ² as often as there are
+#   dimensions. You have half of it.
+#- 2 * d * math.log(TAU)
+#+ d * math.log(TAU)
+
+# %% wrong: log tau is missing
+# hint: The logarithm of the old prior's variance is missing in the rate before: without it, something is saved where both priors are the same.
+#- + 2 * d * math.log(TAU)
+#+
+
+# %% wrong: the sum over the images
+# hint: You add up over the images. Asked for are nats per image.
+#- return 0.5 * (before - after)
+#+ return n * 0.5 * (before - after)
+
+# %% wrong: the mean over the dimensions
+# hint: You average over the latent dimensions. The rate of an image is that of all its dimensions together.
+#- return 0.5 * (before - after)
+#+ return 0.5 * (before - after) / d

@@ -184,3 +184,33 @@ def split(mu, logvar, eps):
     log_each = torch.distributions.Normal(mu, torch.exp(0.5 * logvar)).log_prob(z[:, None])
     log_q = (torch.logsumexp(log_each, dim=1) - math.log(len(mu))).sum(1)
     return log_each.sum(2).diag() - log_q, log_q - torch.distributions.Normal(0.0, SPREAD).log_prob(z).sum(1)
+
+# %% wrong: the variance for the spread of the draw
+# hint: z is drawn with σ² where σ belongs, and the densities are those of the right σ. The exponent of the draw needs its one half.
+#- torch.exp(0.5 * logvar) * eps
+#+ torch.exp(logvar) * eps
+
+# %% wrong: the whole rate in place of what the code tells
+# hint: The second number is right. The first is the whole rate, log q(z|x) − log p(z): the part that the prior wastes is still in it.
+#- return log_own - log_q, log_q
+#+ return log_own - log_p, log_q
+
+# %% wrong: means over the dimensions
+# hint: You average the logarithms over the latent dimensions. The dimensions of a Gaussian with a diagonal covariance are independent, so that their
+#   logarithms add up.
+def split(mu, logvar, eps):
+    z = mu + torch.exp(0.5 * logvar) * eps
+    log_each = torch.distributions.Normal(mu, torch.exp(0.5 * logvar)).log_prob(z[:, None]).mean(2)
+    log_q = torch.logsumexp(log_each, dim=1) - math.log(len(mu))
+    return log_each.diag() - log_q, log_q - torch.distributions.Normal(0.0, SPREAD).log_prob(z).mean(1)
+
+# %% wrong: the prior's log s is missing
+# hint: The first number is right. In the second, the density of the prior misses the logarithm of its standard deviation, once for each dimension.
+#-  - math.log(SPREAD)
+#+
+
+# %% wrong: the closed form for the rate
+# hint: The first number is right. For the second you took the rate in closed form, an average over all draws. Asked for is the split at this one z.
+#- return log_own - log_q, log_q - log_p
+#+ rate = 0.5 * ((mu.square() + logvar.exp()) / SPREAD**2 - 1 - logvar + 2 * math.log(SPREAD)).sum(1)
+#+     return log_own - log_q, rate - (log_own - log_q)

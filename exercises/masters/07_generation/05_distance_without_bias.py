@@ -180,3 +180,61 @@ def apart(mean, cov, fake):
 # hint: This is a distance, with a root, less a bias that belongs to its square. Asked for is the squared distance: leave the root out.
 #- (mean - fake.mean(0)).square().sum()
 #+ (mean - fake.mean(0)).norm()
+
+# %% wrong: norms of the covariances
+# hint: You take off the norm of a covariance matrix. The expected square of an error's length is the sum of its variances: the trace.
+# alone
+#- cov.trace() / COUNT
+#+ cov.norm() / COUNT
+#- fake.var(0).sum()
+#+ torch.cov(fake.T).norm()
+
+# %% wrong: means over the dimensions
+# hint: You average over the dimensions. A squared distance adds up the squares of all of them.
+# alone
+#- return raw - error_of_real - error_of_fake
+#+ return (raw - error_of_real - error_of_fake) / len(mean)
+
+# %% wrong: the published covariance divided again
+# hint: The published variances are divided by COUNT − 1 once more. That divisor is in them already; the mean of COUNT images has a COUNT-th of such a
+#   variance.
+# alone
+#- cov.trace() / COUNT
+#+ cov.trace() / (COUNT - 1)
+
+# %% wrong: the fakes' variance divided by n minus one again
+# hint: The variance of the fakes is divided by n − 1 once more. Their mean comes from n images and has an n-th of the variance of one.
+# alone
+#- fake.var(0).sum() / len(fake)
+#+ fake.var(0).sum() / (len(fake) - 1)
+
+# %% wrong: the bias twice
+# hint: You take the bias off twice. Each of the two means brings the expected square of its own error, once.
+# alone
+#- raw - error_of_real - error_of_fake
+#+ raw - 2 * error_of_real - 2 * error_of_fake
+
+# %% wrong: the errors against each other
+# hint: You take one error off and add the other. Both means have an error, both make the distance larger on average, and their squares do not cancel.
+# alone
+#- raw - error_of_real - error_of_fake
+#+ raw - error_of_real + error_of_fake
+
+# %% wrong: the real covariance for both
+# hint: You use the published covariance for the fakes too. They may scatter differently: take the variances of the fakes from `fake`.
+# alone
+#- fake.var(0).sum()
+#+ cov.trace()
+
+# %% wrong: squares around zero
+# hint: You measure the spread of the fakes around zero. The error of a mean comes from the spread around the mean.
+# alone
+#- fake.var(0).sum()
+#+ fake.square().sum(1).mean()
+
+# %% wrong: all of the distance
+# hint: This is all of the Fréchet distance, with its covariances. Asked for is its first part alone, the squared distance of the means, without its bias.
+def apart(mean, cov, fake):
+    of_fake = torch.cov(fake.T)
+    roots = torch.linalg.eigvals(cov @ of_fake).real.clamp(min=0).sqrt()
+    return (mean - fake.mean(0)).square().sum() + cov.trace() + of_fake.trace() - 2 * roots.sum()

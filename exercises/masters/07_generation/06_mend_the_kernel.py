@@ -50,13 +50,17 @@ def inputs(rng):
 # %% probe
 def probe(answer, real, fake):
     return {"value": answer(real, fake), "value_the_other_way_round": answer(fake, real),
-            "value_of_a_set_and_itself": answer(real, real), "value_for_larger_features": answer(2 * real, 2 * fake) / 50}
+            "value_of_a_set_and_itself": answer(real, real), "value_for_larger_features": answer(2 * real, 2 * fake) / 50,
+            "value_of_features_that_are_all_zero": answer(torch.zeros(4, 3), torch.zeros(6, 3))}
 
 # %% laws
 def laws(seen, real, fake):
     yield seen["value"].shape == (), "there is one number for the two sets"
     yield abs(seen["value"] - seen["value_the_other_way_round"]) < 1e-3 * (1 + abs(seen["value"])), \
-        "it does not matter which set comes first"
+        "it does not matter which set comes first", \
+        "Exchange the two sets in your mind: which line treats the real ones otherwise than the fakes?"
+    yield abs(seen["value_of_features_that_are_all_zero"]) < 1e-4, "features that are all 0 give 0: every k(a, b) is 1 there", \
+        "Put in features that are all 0. Every k(a, b) is 1 then, so is each average, and 1 + 1 − 2 is 0: which of your three averages, or which factor, is another?"
     yield seen["value_of_a_set_and_itself"] < 0, "a set and itself give a number below zero: only the mixed pairs hold an image with itself"
 
 # %% right: over all pairs, one by one
@@ -185,3 +189,55 @@ def kid(real, fake):
 #+     within_real = k_real.mean()
 #+     within_fake = k_fake.mean()
 #-     within_fake = (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
+
+# %% wrong: half of it all
+# hint: You halve the pairs within the sets. In E k(r, r′) + E k(f, f′) − 2 E k(r, f) each of them counts in full, and the mixed pairs twice.
+# alone
+#- within_real + within_fake - 2 * between
+#+ (within_real + within_fake) / 2 - between
+
+# %% wrong: fewer mixed pairs
+# hint: You count (n − 1)(m − 1) mixed pairs. Nothing is taken off there: each real image meets each fake, which makes n m pairs.
+# alone
+#- k_between.mean()
+#+ k_between.sum() / ((n - 1) * (m - 1))
+
+# %% wrong: the one beside the number of features
+# hint: In the kernel of the real ones the 1 stands beside the number of features, below the line. It is added after the division.
+# alone
+#- (real @ real.T / d + 1) ** 3
+#+ (real @ real.T / (d + 1)) ** 3
+
+# %% wrong: the one outside of the cube
+# hint: In the kernel of the real ones the 1 is added after the cube. It stands inside of the bracket, before it.
+# alone
+#- (real @ real.T / d + 1) ** 3
+#+ (real @ real.T / d) ** 3 + 1
+
+# %% wrong: all pairs of fakes
+# hint: The average over the fakes holds the pairs of a fake with itself, and the one over the real ones does not. Treat both sets alike: only different
+#   draws count.
+# alone
+#- (k_fake.sum() - k_fake.trace()) / (m * (m - 1))
+#+ k_fake.mean()
+
+# %% wrong: all pairs of real ones
+# hint: The average over the real ones holds the pairs of an image with itself, and the one over the fakes does not. Treat both sets alike: only
+#   different draws count.
+# alone
+#- (k_real.sum() - k_real.trace()) / (n * (n - 1))
+#+ k_real.mean()
+
+# %% wrong: centred first
+# hint: You take the mean off each set first. Then two sets that differ in their means alone look the same, and the features are no longer those of the
+#   formula.
+# alone
+#- d = real.shape[1]
+#+ d = real.shape[1]
+#+     real, fake = real - real.mean(0), fake - fake.mean(0)
+
+# %% wrong: the root
+# hint: This is a root of the estimate. Asked for is the squared distance itself, which may be negative: leave the root out.
+# alone
+#- within_real + within_fake - 2 * between
+#+ (within_real + within_fake - 2 * between).abs().sqrt()

@@ -108,7 +108,8 @@ for name, images in {"many": ratio, "few": ratio[:, :FEW]}.items():
     holes[name] = sum(math.fsum(row) / len(row) < 1 / TIMES for row in images.tolist()) / 400
 
 # %% wrong: the sum over the images is no mean
-# hint: q(z) is the mean of the posteriors and not their sum. Without the division by the number of images hardly anything is a hole.
+# hint: q(z) is the mean of the posteriors, and neither their sum nor the largest of them. Without the division by the number of images hardly anything is
+#   a hole.
 #-  - torch.log(torch.tensor(float(n)))
 #+
 
@@ -149,7 +150,8 @@ for name, images in {"many": ratio, "few": ratio[:, :FEW]}.items():
 #+ ((log_q - log_p).exp() * empty).mean()
 
 # %% wrong: the mean of the logarithms
-# hint: You average the logarithms of the posteriors. q(z) is the mean of the densities; the mean of their logarithms is ruled by the farthest images.
+# hint: You average the logarithms of the posteriors, or judge image by image. q(z) is the mean of the densities over the images, and this mean is held against
+#   p(z) once for each cell.
 #- torch.logsumexp(log_each[:, :n], 1) - torch.log(torch.tensor(float(n)))
 #+ log_each[:, :n].mean(1)
 
@@ -184,3 +186,28 @@ for name, images in {"many": ratio, "few": ratio[:, :FEW]}.items():
 # hint: The share for all images is right. For the few you took the sum of the posteriors and not their mean: divide by `FEW`.
 #- torch.log(torch.tensor(float(n)))
 #+ torch.log(torch.tensor(float(n if n == 5000 else 1)))
+
+# %% wrong: half of the prior's constant
+# hint: Half of the prior's constant is missing: in two dimensions log p(z) holds −log 2π, one half of it from each.
+#- log_q < log_p - log_times
+#+ log_q < log_p + torch.log(torch.tensor(2 * torch.pi)) / 2 - log_times
+
+# %% wrong: the mean over the two dimensions
+# hint: You average log p(z) over the two dimensions. They are independent, so that their logarithms add up.
+#- log_prob(cells).sum(1)
+#+ log_prob(cells).mean(1)
+
+# %% wrong: the probability of a cell
+# hint: You hold q(z) against 1/400, the probability of a cell. q(z) is a density, and so is p(z): take the prior's density in the middle of each cell.
+#- torch.distributions.Normal(0.0, 1.0).log_prob(cells).sum(1)
+#+ -torch.log(torch.full((400,), 400.0))
+
+# %% wrong: weighed by the prior
+# hint: You weigh the cells by p(z). They were cut so that each holds the same probability: dense ones are small, and all count alike.
+#- empty.double().mean()
+#+ (log_p.exp() * empty).sum() / log_p.exp().sum()
+
+# %% wrong: weighed by the codes
+# hint: You weigh the cells by how many codes lie there. Asked for is the share of the *prior's* draws, which fall into each cell equally often.
+#- empty.double().mean()
+#+ ((log_q - log_p).exp() * empty).sum() / (log_q - log_p).exp().sum()

@@ -78,7 +78,7 @@ def laws(seen, x, eps, log_sigma, seed):
     both = normal(torch.tensor(0.5), log_sigma.exp()).log_prob(x).sum(1) - torch.distributions.kl_divergence(q, normal(0.0, 1.0)).sum(1)
     blind = (seen["elbo_of_a_decoder_that_ignores_z"] - both).abs().max() < 1e-2
     yield (seen["elbo_where_q_is_the_prior"] - likelihood).abs().max() < 1e-2, "where q is the prior, only the log-likelihood is left", \
-        "Look at z: where the decoder ignores it, all is right. It is made from `mu`, σ and `eps`, and each image has its own row of noise." if blind else \
+        "Look at z, or at what the decoder makes of it: where the decoder ignores z, all is right. z is made from `mu`, σ and `eps`, and each image has its own row of noise." if blind else \
         "Put q = N(0, I) in: the KL is 0, z is `eps`, and what is left should be the Gaussian's log-density, summed over the pixels. One of the three is not so."
     yield (seen["elbo_of_a_decoder_that_ignores_z"] - both).abs().max() < 1e-2, "where the decoder ignores z, the rest is right", \
         "Look at the KL: the log-likelihood is right where the KL is 0, and the sum is not right where it is not."

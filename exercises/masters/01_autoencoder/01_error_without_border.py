@@ -52,7 +52,11 @@ def laws(seen, x, x_hat):
     yield seen["error"].shape == (4,), "there is one number for each image"
     yield (seen["error"] >= 0).all(), "a squared error is never negative"
     yield seen["error_of_a_perfect_copy"].abs().max() < 1e-6, "a perfect copy has no error"
-    counts = seen["pixels_that_count"].reshape(12, 14).abs() > 1e-6
+    dots = seen["pixels_that_count"]
+    if (dots - dots[0]).abs().max() < 1e-6 < dots[0].abs():
+        yield False, "each image has its own number", "Images that differ get the same number: what is averaged over the images that should not be?"
+        return
+    counts = dots.reshape(12, 14).abs() > 1e-6
     inside = torch.zeros(12, 14, dtype=torch.bool)
     inside[BORDER:-BORDER, BORDER:-BORDER] = True
     middle = counts[BORDER:-BORDER, BORDER:-BORDER]
@@ -148,3 +152,18 @@ def inner_error(x, x_hat):
 # hint: Each image's error is divided by the number of images. That mean is for one number over all images; here each keeps its own.
 #- .sum(dim=(1, 2, 3))
 #+ .sum(dim=(1, 2, 3)) / len(x)
+
+# %% wrong: the mean of the images for each
+# hint: Every image gets the mean error of all. Each keeps its own number.
+#- return difference.square().sum(dim=(1, 2, 3))
+#+ return difference.square().sum(dim=(1, 2, 3)).mean().expand(len(x))
+
+# %% wrong: divided by all pixels
+# hint: The sum is divided by the number of pixels of the whole image. The chapter's error of an image is a sum, divided by nothing.
+#- .sum(dim=(1, 2, 3))
+#+ .sum(dim=(1, 2, 3)) / x[0].numel()
+
+# %% wrong: scaled up to the whole image
+# hint: You took the mean over the inside and multiplied it by the number of pixels of the whole image. Only the pixels inside are summed.
+#- .sum(dim=(1, 2, 3))
+#+ .mean(dim=(1, 2, 3)) * x[0].numel()

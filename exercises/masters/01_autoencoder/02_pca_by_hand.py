@@ -50,17 +50,38 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, train, test):
-    return {"rebuilt": answer(train, test), "one_image_alone": answer(train, test[:1]), "training_images": answer(train, train)}
+    return {"rebuilt": answer(train, test), "five_images_alone": answer(train, test[:5]), "training_images": answer(train, train)}
 
 # %% laws
 def laws(seen, train, test):
     yield seen["rebuilt"].shape == (6, 7), "every image comes back in its shape"
     error = (seen["training_images"] - train).square().sum(1).mean()
-    values = torch.linalg.eigvalsh(torch.cov(train.T, correction=0))
+    values, vectors = torch.linalg.eigh(torch.cov(train.double().T, correction=0))
+
+    def directions(images):
+        """How many directions the images vary in, and whether they are those that PCA keeps."""
+        _, sizes, rows = torch.linalg.svd(images - images.mean(0))
+        count = int((sizes > 1e-3).sum())
+        kept = rows[:count] @ vectors[:, -D:]
+        return count, count == D and abs(kept.square().sum() - D) < 1e-3
+
+    count, same = directions(seen["training_images"])
+    middle = (seen["training_images"].mean(0) - train.mean(0)).abs().max() < 1e-2
+    why = "Every image comes back alike: nothing of it is kept." if count == 0 else \
+        f"What you give back varies in {count} directions, and D is {D}. Either too many are kept, or what is put back differs from image to " \
+        "image." if count > D else \
+        f"What you give back varies in {count} of the {D} directions: look at the slice, or at what is multiplied away." if count < D else \
+        "You keep as many directions as asked for, and not the right ones. Of which matrix are they eigenvectors, and which of its rows or columns " \
+        "do you take?" if not same else \
+        "The directions are right. It is the mean that is not: it is taken off before the projection and put back after it." if not middle else \
+        "The directions are right, and so is the mean of what you give back. The codes are not: compare what you take off with what you put back, and " \
+        "look for a factor between the two."
     yield abs(error - values[:-D].sum()) < 1e-2, "on the training set the error is the sum of the eigenvalues left out", \
-        "PCA is the best of all such rebuildings of `train`, and yours is not: which directions are kept, how many, and around which point?"
-    yield (seen["rebuilt"][:1] - seen["one_image_alone"]).abs().max() < 1e-3, \
-        "an image comes back the same, alone or among others", "Something is learned from the test set: which mean do you subtract?"
+        why
+    yield (seen["rebuilt"][:5] - seen["five_images_alone"]).abs().max() < 1e-3, \
+        "an image comes back the same, whichever others are tested with it", \
+        "Something is learned from the test set: which mean do you subtract?" if directions(seen["rebuilt"])[1] else \
+        "Something is learned from the test set: your directions are not those of `train` alone."
 
 # %% right: by a singular value decomposition
 def rebuild(train, test):
@@ -103,7 +124,7 @@ def rebuild(train, test):
 # %% wrong: fitted to the test images
 # hint: Your directions are those of the test images. PCA is fitted to `train`; the test images are only rebuilt.
 #- torch.cov(train.T, correction=0)
-#+ torch.cov(test.T, correction=0) if len(test) > 1 else torch.cov(train.T, correction=0)
+#+ torch.cov(test.T, correction=0)
 
 # %% wrong: not centred
 # hint: The images are projected without taking off the mean first. The code of an image is that of its difference from the mean.
@@ -182,3 +203,20 @@ def rebuild(train, test):
 # hint: You cut the rebuilt numbers off at 0 and 1. PCA gives back whatever number comes out, and the rows here are no pixels in [0, 1].
 #- return centre + code @ V.T
 #+ return (centre + code @ V.T).clamp(0, 1)
+
+# %% wrong: directions of both sets
+# hint: Your directions are those of both sets together. PCA is fitted to `train` alone.
+#- torch.cov(train.T, correction=0)
+#+ torch.cov(torch.cat([train, test]).T, correction=0)
+
+# %% wrong: fitted to both sets
+# hint: Mean and directions come from both sets together. Nothing may be learned from the test images: fit to `train` alone.
+def rebuild(train, test):
+    both = torch.cat([train, test])
+    V = torch.linalg.eigh(torch.cov(both.T)).eigenvectors[:, -D:]
+    return both.mean(0) + (test - both.mean(0)) @ V @ V.T
+
+# %% wrong: the last one lost
+# hint: Your slice ends with `-1` and stops before the last column: the direction in which the images vary most is missing, and one fewer is kept.
+#- vectors[:, -D:]
+#+ vectors[:, -D:-1]

@@ -52,7 +52,8 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, W, x):
-    return {"gradient": answer(W, x), "gradient_at_zero": answer(torch.zeros_like(W), x)}
+    return {"gradient": answer(W, x), "gradient_at_zero": answer(torch.zeros_like(W), x),
+            "gradient_at_half_of_W": answer(W / 2, x), "gradient_of_the_decay": answer(W, torch.zeros_like(x))}
 
 # %% laws
 def laws(seen, W, x):
@@ -64,10 +65,24 @@ def laws(seen, W, x):
     def J(W):
         return (x - x @ W @ W.T).square().sum(1).mean() + DECAY * W.square().sum()
 
+    S = x.T @ x / len(x)
+    decay = (seen["gradient_of_the_decay"] - 2 * DECAY * W).abs().max() < 1e-2
+    yield decay, "without light the gradient is that of the decay", "With images of zeros the decay alone is left, and its part is not right."
+    linear = (8 * seen["gradient_at_half_of_W"] - seen["gradient"]) / 3 - seen["gradient_of_the_decay"]
+    first = (linear + 4 * S @ W).abs().max() < 2e-2 * (1 + (S @ W).abs().max())
+    cubic = (4 * seen["gradient"] - 8 * seen["gradient_at_half_of_W"]) / 3
+    third = (cubic - 2 * (W @ W.T @ S + S @ W @ W.T) @ W).abs().max() < 2e-2 * (1 + cubic.abs().max())
+    where = "Test the part of the images and the decay each on its own: with `autograd`, or with a small step in one entry of W."
+    if decay and first != third:
+        where = "The decay is right. Multiply the square out: the term of the loss with four W has the right derivative, and the one with two W has not." if third else \
+            "The decay is right. Multiply the square out: the term of the loss with two W has the right derivative, and the one with four W has not. " \
+            "Each of the four is varied in turn."
+    elif decay:
+        where = "The decay is right; it is the part of the images that is not, in each of its terms. Look for what they have in common."
     rise = (J(W + 1e-5 * way) - J(W - 1e-5 * way)) / 2e-5
     yield abs(rise - (seen["gradient"] * way).sum()) < 2e-3 * (1 + abs(rise)), \
         "a small step changes the loss by the step times the gradient", \
-        "Test the part of the images and the decay each on its own: with `autograd`, or with a small step in one entry of W."
+        where
 
 # %% right: by autograd
 def tied_gradient(W, x):
@@ -91,7 +106,8 @@ def tied_gradient(W, x):
     return total
 
 # %% wrong: the decoder's part alone
-# hint: You differentiated the decoder's `W` and held the encoder's fixed. Both are the same matrix: the product rule gives two terms.
+# hint: This is what the decoder's `W` gives while the encoder's is held fixed; the same comes out if WᵀW is taken for the identity, which it need not be.
+#   Both are the same matrix: the product rule gives two terms.
 #- (through_decoder + through_encoder)
 #+ (through_decoder)
 

@@ -62,7 +62,8 @@ def probe(answer, codes, noise):
 def laws(seen, codes, noise):
     yield seen["number_of_draws"] == [400.0, 3.0], "there are n codes"
     yield seen["each_draw_from_its_own_row"] == "yes", "each code comes from its own row of the noise", \
-        "Use the rows of `noise`, one for each code, and draw no noise of your own."
+        "A code may depend on its own row of `noise` and on nothing else that changes from draw to draw: no noise of your own, no other row, and the same " \
+        "centre for all."
     yield (seen["draw_from_noise_of_zero"] - codes.mean(0)).abs().max() < 1e-3, "no noise gives the mean of the codes"
     got, want = seen["covariance_of_the_draws"], HEAT * torch.cov(codes.double().T)
     yield (got.diagonal() - want.diagonal()).abs().max() < 0.01 * (1 + want.abs().max()), \
@@ -158,3 +159,29 @@ def draw_codes(codes, noise):
     root = torch.linalg.cholesky(HEAT * torch.cov(codes.T))
     spread = ((noise - noise.mean(0)).square().sum(0) / (len(noise) - 1)).sqrt()
     return codes.mean(0) + (noise - noise.mean(0)) / spread @ root.T
+
+# %% wrong: around each code in turn
+# hint: Your draws lie around the codes of single images. A draw from the fitted Gaussian lies around the mean of all codes.
+#- return centre + noise
+#+ return codes[torch.arange(len(noise)) % len(codes)] + noise
+
+# %% wrong: divided by the heat
+# hint: You divided the covariance by `HEAT`. It is to be multiplied.
+#- HEAT * torch.cov(codes.T)
+#+ torch.cov(codes.T) / HEAT
+
+# %% wrong: the mean before the root
+# hint: You added the mean to the noise, before the root: it is stretched with it. Add it after the product.
+#- centre + noise @ root.T
+#+ (centre + noise) @ root.T
+
+# %% wrong: a root of the inverse
+# hint: You took the root of the inverse of the covariance: the draws are wide where the codes are narrow.
+#- torch.cov(codes.T)
+#+ torch.linalg.inv(torch.cov(codes.T))
+
+# %% wrong: the root of each entry
+# hint: You took the root of each entry of the covariance. A root of the matrix is meant: one that gives the covariance when it is multiplied by its
+#   transpose.
+#- torch.linalg.cholesky(covariance)
+#+ covariance.abs().sqrt() * covariance.sign()

@@ -133,7 +133,8 @@ reading["numbers for half"] = torch.tensor(exact - 0.1 * exact)
 #+ "numbers for half": 392
 
 # %% wrong: the other curve
-# hint: You read the number off the curve of another kind of image.
+# hint: Near this number the curve of another kind of image crosses the line. Check which curve you followed, and the axis: it is logarithmic, with
+#   large marks at 1, 10 and 100.
 #- int((share_lost("{{ASKED}}")
 #+ int((share_lost("digits" if "{{ASKED}}" == "clothes" else "clothes")
 

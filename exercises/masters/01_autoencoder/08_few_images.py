@@ -17,7 +17,7 @@ Take the first {{FEW}} validation images of Fashion-MNIST for fitting and the ne
 first. Its squared error is summed over the pixels and averaged over the images, as in the chapter.
 
 How many times larger is the error on the 500 new images than on the {{FEW}} images of the fit? *Predict* the factor, and do not
-change the prediction afterwards: a wrong one costs nothing. Then *measure* it, to two digits after the point, and put both into `few_images`.
+change the prediction afterwards: a wrong one costs nothing. Then *measure* it, to two digits after the point (the check does not accept one), and put both into `few_images`.
 """
 
 # %% draws
@@ -71,11 +71,15 @@ def probe(answer):
 def laws(seen):
     yield seen["measured"] > 0, "a factor between two errors is positive"
     yield seen["measured"] > 1, "new images lose more than those of the fit", \
-        "PCA keeps the directions that suit the images it was fitted to: on others it loses more. Which error stands above the fraction bar?"
+        "PCA keeps the directions that suit the images it was fitted to: on others it loses more. Is yours a ratio of two errors, and which one stands above " \
+        "the fraction bar?"
     x, new = images(0, FEW), images(FEW, FEW + 500)
     V = torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh[:KEPT].T
     new, old = (((one - x.mean(0)) - (one - x.mean(0)) @ V @ V.T).square().sum(1).mean().item() for one in (new, x))
-    yield abs(seen["measured"] - new / old) < 0.02 * (1 + new / old), "one fit, two sets of images, two errors", \
+    off = abs(seen["measured"] - new / old) / (1 + new / old)
+    if off < 0.02:
+        yield off < 3.01e-3, "it is given to two digits after the point", "It is near. Give two digits after the point: fewer are not accepted."
+    yield abs(seen["measured"] - new / old) < 0.02 * (1 + new / old), "it is the ratio of two errors of one fit", \
         f"Too {'large' if seen['measured'] > new / old else 'small'}. Mean and directions come from the first images alone, and score both sets: the squared " \
         "error summed over pixels, averaged over the images of a set. Then the one of the new images is divided by the other."
 
@@ -138,7 +142,7 @@ few_images = {"predicted": 1.5, "measured": losses[1] / losses[0]}
 few_images = {"predicted": 1.0, "measured": 1.0}
 
 # %% wrong: the roles exchanged
-# hint: You fitted PCA to the 500 new images and scored the first ones. It is fitted to the first, few ones.
+# hint: The 500 new images were in the fit: alone, with the first ones scored, or together with them. It is fitted to the first, few ones alone.
 #- centre = fitted.mean(0)
 #+ fitted, new = new, fitted
 #+ centre = fitted.mean(0)
@@ -155,7 +159,7 @@ def own_error(x):
 few_images = {"predicted": 2, "measured": own_error(new) / own_error(fitted)}
 
 # %% wrong: fitted to all
-# hint: You fitted PCA to both sets together. Then the 500 are no new images any more.
+# hint: PCA was fitted to both sets together, or to the new images with the first ones scored. Either way the 500 are no new images any more.
 #- centre = fitted.mean(0)
 #+ old, fitted = fitted, torch.cat([fitted, new])
 #+ centre = fitted.mean(0)
@@ -221,3 +225,23 @@ few_images = {"predicted": 2, "measured": left_out(images(FEW, FEW + 500)) / lef
 # hint: You took the median of the new images' errors. Averages are compared.
 #- (error(new) / error(fitted))
 #+ (((new - centre) - (new - centre) @ rows.T @ rows).square().sum(1).median() / error(fitted))
+
+# %% wrong: an error per pixel
+# hint: This is about the error of the new images, averaged over the pixels too. Asked for is how many times larger it is than the error of the fit.
+#- (error(new) / error(fitted))
+#+ (error(new) / 784)
+
+# %% wrong: per cent more
+# hint: This is by how many per cent the error grows. Asked for is the factor.
+#- (error(new) / error(fitted))
+#+ (100 * (error(new) / error(fitted) - 1))
+
+# %% wrong: the mean of the distances
+# hint: You averaged distances, with a root for each image. The errors are squared distances.
+#- left.square().sum(1).mean()
+#+ left.square().sum(1).sqrt().mean()
+
+# %% wrong: the new ones by a fit of their own
+# hint: You compared the new images with themselves, by a PCA of their own. Below the fraction bar stands the error on the images of the fit.
+#- (error(new) / error(fitted))
+#+ (error(new) / (torch.linalg.svdvals(new - new.mean(0))[KEPT:].square().sum() / len(new)))

@@ -15,7 +15,7 @@
 r"""
 A mixture has classes $c$ with weights $\alpha_c$ and means $m_c$, and one standard deviation $\sigma_x = {{SPREAD}}$ for all numbers and classes, which
 stays as it is. Write `em_step(x, weights, means)`:
-**one** step of EM. `x` has the shape `(images, numbers)`, `weights` `(classes,)`, `means` `(classes, numbers)`. Give the new weights and the new means.
+**one** step of EM. `x` has the shape `(images, numbers)`, `weights` `(classes,)`, `means` `(classes, numbers)`. Give the new weights and the new means. The images need not lie around zero.
 
 To keep a class from dying out, add {{EXTRA}} imaginary images to each class **when the weights are computed**, and none when the means are: with $\sum_n r_{nc}$ the sum of the shares of class $c$
 in the $N$ images (their responsibilities), its new weight is $(\sum_n r_{nc} + {{EXTRA}}) / (N + {{EXTRA}}\, C)$ for $C$ classes.
@@ -57,8 +57,8 @@ def probe(answer, x, weights, means):
         raise Problem("order", "`em_step` returns the new means first. The new weights come first, and the new means second.")
     if new_means.shape != means.shape:
         return {"weights": new_weights, "means": new_means}
-    far_weights, far_means = answer(x + 300, weights, means + 300)
-    return {"weights": new_weights, "means": new_means, "weights_of_classes_that_are_alike": answer(x, weights, 0 * means)[0], "step_of_the_means_far_from_zero": far_means - 300 - means}
+    far_weights, far_means = answer(x + 10, weights, means + 10)
+    return {"weights": new_weights, "means": new_means, "weights_of_classes_that_are_alike": answer(x, weights, 0 * means)[0], "step_of_the_means_far_from_zero": far_means - 10 - means}
 
 # %% laws
 def laws(seen, x, weights, means):
@@ -237,3 +237,23 @@ def em_step(x, weights, means):
 # hint: Your means go half of the way. A step of EM goes all the way to the weighted average of the images.
 #- return new_weights, new_means
 #+ return new_weights, (means + new_means) / 2
+
+# %% wrong: imaginary images above the fraction bar alone
+# hint: The imaginary images stand above the fraction bar alone. They are images too: the whole has `EXTRA` more for each class.
+#- (len(x) + EXTRA * len(weights))
+#+ len(x)
+
+# %% wrong: exponentials not divided by their sum
+# hint: You took the exponentials as they are. The responsibilities of an image add up to 1: divide by the sum over the classes.
+#- torch.softmax(log_joint, dim=1)
+#+ torch.exp(log_joint)
+
+# %% wrong: the sign of the distance
+# hint: The squared distance has the wrong sign: the farther a class, the more it is blamed.
+#- torch.log(weights) - squared
+#+ torch.log(weights) + squared
+
+# %% wrong: imaginary images spread over the responsibilities
+# hint: The imaginary images are in the responsibilities, and once more in the weights. They are added to the sums, for the weights alone.
+#- torch.softmax(log_joint, dim=1)
+#+ EXTRA / len(x) + torch.softmax(log_joint, dim=1)

@@ -198,3 +198,23 @@ def weigh(log_prior, log_likelihood, log_proposal):
 # hint: The lost draws are in your size. Their weights are 0 and add nothing to either of its sums.
 #- torch.exp(2 * log_sum - log_squares)
 #+ torch.exp(2 * log_sum - log_squares) + LOST
+
+# %% wrong: the lost draws taken off
+# hint: You took the lost draws off the number of those that are left. They are missing in it already, and count as draws: add them.
+#- len(log_w) + LOST
+#+ len(log_w) - LOST
+
+# %% wrong: the lost draws alone
+# hint: You divided by the number of the lost draws. All draws count: those that are left, and the lost ones.
+#- len(log_w) + LOST
+#+ LOST
+
+# %% wrong: the best draw
+# hint: Your estimate is the largest weight alone. p(x) is the mean of all weights.
+#- return log_sum - torch.log(torch.tensor(float(draws))),
+#+ return log_w.amax(0),
+
+# %% wrong: the size as a share
+# hint: You divided the effective sample size by the number of draws. It is a number of draws and no share.
+#- torch.exp(2 * log_sum - log_squares)
+#+ torch.exp(2 * log_sum - log_squares) / draws

@@ -55,8 +55,8 @@ def laws(seen, x, z, weight):
     right = torch.where(x == 1, p, 1 - p).prod(-1).mean(0).log()
     yield (seen["value"] - right).abs().max() < 1e-2, "with many draws the probabilities are averaged", \
         "log p(x|z) of a single draw is right. Look at how the draws come together: the logarithm of the mean of their probabilities."
-    cut = "With sure pixels a probability is rounded to 0 or 1, or cut off (`clamp`, `eps`), before its logarithm is taken. `logsigmoid` gives the " \
-        "logarithm from the logit itself, for ±logit."
+    cut = "With sure pixels a probability is rounded to 0 or 1, or cut off (`clamp`, `eps`), before its logarithm is taken. For a pixel, `logsigmoid` gives the " \
+        "logarithm from the logit itself, for ±logit; over the draws, `logsumexp` adds up without leaving the logarithms."
     logits = (300 * z @ weight).double()[:, None]
     sure = torch.logsumexp(-torch.nn.functional.softplus(torch.where(x == 1, -logits, logits)).sum(-1), 0) - math.log(len(z))
     yield (seen["value_of_sure_pixels"] - sure).abs().max() < 1 + 1e-3 * sure.abs().max(), "it is right where the decoder is sure", \
@@ -192,3 +192,18 @@ def estimate(decoder, x, z):
 def estimate(decoder, x, z):
     logits = decoder(z).mean(0)
     return (x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)).sum(-1) - math.log(len(z))
+
+# %% wrong: out of the logarithms and back
+# alone
+# hint: With sure pixels log p(x|z) is so low that its exponential is 0 in any float, and the logarithm of 0 is not finite. `torch.logsumexp` adds up
+#   without leaving the logarithms.
+#- torch.logsumexp(log_px_z, dim=0)
+#+ log_px_z.exp().sum(0).log()
+
+# %% wrong: the best draw, not divided
+# alone
+# hint: You gave log p(x|z) of the best draw. p(x) is the average over all draws.
+#- torch.logsumexp(log_px_z, dim=0)
+#+ log_px_z.amax(0)
+#- log_sum - math.log(len(z))
+#+ log_sum

@@ -54,8 +54,8 @@ def laws(seen):
     yield got > 0, "the mean of the squares is above the square of the mean", "Jensen's inequality: r is at least 1."
     hint = "It looks like the ratio itself: asked for is its power of ten." if got > 100 * right else \
         "It is too large. Find r for one dimension with two integrals over z, E[w²] and E[w]²; then the dimensions multiply." if got > right else \
-        "It is too small, as it comes out of draws in all dimensions: hardly one of them falls where w is large. Find r for *one* dimension, by two " \
-        "integrals or many draws; then the dimensions multiply."
+        "It is too small. Draws in all dimensions give too little, for hardly one of them falls where w is large. Find r for *one* dimension, by two " \
+        "integrals or many draws; then the dimensions multiply, and their logarithms add up."
     yield abs(got - right) < 0.02 * (1 + right), "it agrees with the two averages", hint
 
 # %% right: in closed form
@@ -167,3 +167,23 @@ waste = {"predicted": 12.5, "log10_ratio": D * torch.log10((w**2).mean() / w.mea
 # hint: You squared the exponential and forgot that its constant is squared too: w² has 1 / (2πs²) in front.
 #- w**2).sum()
 #+ w**2 * NOISE * (2 * torch.pi) ** 0.5).sum()
+
+# %% wrong: relative variances added
+# hint: You added the relative variances of the dimensions, r − 1. It is r that multiplies over the dimensions, so its logarithms add up.
+#- (D * one.log10())
+#+ (1 + D * (one - 1)).log10()
+
+# %% wrong: the KL divergence in nats
+# hint: This is the KL divergence from the posterior to the prior, in nats. Asked for is the power of ten of r, that is of E[w²] / E[w]².
+#- D * one.log10()
+#+ D * 0.5 * (NOISE**2 / (1 + NOISE**2) - 1 + torch.tensor((1 + NOISE**2) / NOISE**2).log())
+
+# %% wrong: the ratio of the variances
+# hint: You took the ratio of the two variances, 1 / s², for each dimension. It is not r: work out E[w²] and E[w]².
+#- one.log10()
+#+ -2 * torch.tensor(NOISE).log10()
+
+# %% wrong: twice as much
+# hint: This is twice what it should be: the power of ten of r², as when a root is forgotten in the integral of a Gaussian.
+#- (D * one.log10())
+#+ (2 * D * one.log10())

@@ -16,7 +16,7 @@ r"""
 For one model and one image, 50 latents were drawn from each of three proposals: one that is about the true posterior, one that is **shifted** by
 {{SHIFT}} standard deviations, and one that is three times too **wide**. The figure shows the 50 weights of each, sorted, as shares of their sum.
 
-Which panel is which? And how large is the effective sample size of the *wide* one, to a third? (It is about the number of draws with a fair share.) Fill in
+Which panel is which? And how large is the effective sample size of the *wide* one? (It is about the number of draws with a fair share; an answer within a third of it is accepted.) Fill in
 `reading`.
 """
 
@@ -77,11 +77,12 @@ def probe(answer):
 # %% laws
 def laws(seen):
     yield 1 <= seen["size"] <= 50, "the effective sample size lies between 1 and the number of draws", \
-        "It is about the number of draws that have a fair share of the weight: count the tall bars."
+        "There are 50 draws, and no more can count." if seen["size"] > 50 else \
+        "It is a number of draws and no share: about as many as have a fair share of the weight. Count the tall bars."
     right = 1 / shares("wide").square().sum()
     yield abs(seen["size"] - right) <= 0.32 * (1 + right), "it is about the number of tall bars of the wide one", \
         "Too large: bars that can hardly be seen do not count." if seen["size"] > right else \
-        "Too small: bars of half the largest height still count, in part."
+        "Too small: count the bars that are at least half as tall as the largest. The lower ones count too, in part."
 
 # %% right: in small letters, counted by eye
 reading = {"fit": "{{fit}}".lower(), "shifted": "{{shifted}} ", "wide": "{{wide}}", "size": 20}
@@ -106,7 +107,7 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 #+ "shifted": "{{fit}}"
 
 # %% wrong: the wide one taken for a good fit
-# hint: You took the wide proposal for the one that fits: a third of its draws weigh fairly, the rest nothing. In the one that fits, hardly any draw weighs nothing.
+# hint: You took the wide proposal for the one that fits: about half of its draws weigh fairly, the rest little or nothing. In the one that fits, hardly any draw weighs nothing.
 #- "fit": "{{fit}}"
 #+ "fit": "{{wide}}"
 #- "wide": "{{wide}}"
@@ -134,7 +135,7 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 
 # %% wrong: all three moved on
 # hint: All three letters stand in another's place. Begin with the panel whose bars are all about alike: that proposal fits. One bar with nearly all the
-#   weight: shifted. A third of the bars share it: wide.
+#   weight: shifted. About half of the bars share it: wide.
 #- "fit": "{{fit}}"
 #+ "fit": "{{shifted}}"
 #- "shifted": "{{shifted}}"
@@ -156,3 +157,13 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 # hint: You counted every bar that can be seen. A bar of a hundredth of the largest hardly counts: the size is about the number with a fair share.
 #- (1 / wide.square().sum()).item()
 #+ int((wide > 0.005 * wide[0]).sum())
+
+# %% wrong: in per cent
+# hint: This is near the size in per cent of the draws, or near that of a proposal that fits. Asked for is the number of draws of the wide one that count.
+#- (1 / wide.square().sum()).item()
+#+ (2 / wide.square().sum()).item()
+
+# %% wrong: as a share of the draws
+# hint: You gave the share of the draws that count. Asked for is their number, of 50.
+#- (1 / wide.square().sum()).item()
+#+ (1 / wide.square().sum()).item() / 50

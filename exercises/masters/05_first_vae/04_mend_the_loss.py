@@ -46,6 +46,8 @@ def inputs(rng):
     return {"x": rng.bits(4, 9), "eps": rng.normal(4, 3), "seed": rng.integer(0, 10**6)}
 
 # %% probe
+import math
+
 def probe(answer, x, eps, seed):
     torch.manual_seed(seed)
     first, second = torch.nn.Linear(9, 6), torch.nn.Linear(3, 9)
@@ -57,7 +59,10 @@ def probe(answer, x, eps, seed):
     value = answer(encoder, lambda z: 2 * second(z), x, eps)
     found = gradients(value, first.weight, second.weight)
     again = answer(encoder, lambda z: 2 * second(z), x, eps)
-    return {"loss": value, "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "change_from_one_call_to_the_next": again - value}
+    blind = [answer(lambda x: (torch.full((4, 3), mu), torch.full((4, 3), logvar)), lambda z: 0 * second(z), x, noise)
+             for mu, logvar, noise in ((0.0, 0.0, eps), (1.0, math.log(4), eps), (1.0, math.log(4), -2 * eps))]
+    return {"loss": value, "loss_of_the_prior_and_fair_coins": blind[0], "loss_of_mu_one_and_sigma_two_and_fair_coins": blind[1],
+            "change_of_that_loss_with_the_noise": blind[2] - blind[1], "gradient_in_the_encoder": found[0], "gradient_in_the_decoder": found[1], "change_from_one_call_to_the_next": again - value}
 
 # %% laws
 def laws(seen, x, eps, seed):
@@ -65,6 +70,13 @@ def laws(seen, x, eps, seed):
     yield not (seen["change_from_one_call_to_the_next"].abs() > 1e-4).any(), "the same noise gives the same loss", \
         "The noise is passed in: use `eps`, and draw none of your own."
     yield not (seen["loss"] <= 0).any(), "the −ELBO of binary pixels is positive"
+    yield seen["change_of_that_loss_with_the_noise"].abs().max() < 1e-3, "with a decoder that gives 0 whatever z is, the loss is the same for any noise", \
+        "Take a decoder that gives 0 whatever z is, and change the noise: the loss must stay. The closed form of the rate holds no noise; where is some in yours?"
+    yield (seen["loss_of_the_prior_and_fair_coins"] - 9 * math.log(2)).abs().max() < 1e-3, "with that decoder, an encoder that gives 0 for both has the loss of fair coins, log 2 for each pixel", \
+        "Take a decoder that gives 0 and an encoder that gives 0 for mu and for `logvar`. q is the prior then, and the loss is that of nine fair coins, 9 log 2: what is more or less in yours?"
+    more = seen["loss_of_mu_one_and_sigma_two_and_fair_coins"] - seen["loss_of_the_prior_and_fair_coins"]
+    yield (more - 1.5 * (4 - math.log(4))).abs().max() < 1e-3, "with that decoder, mu = 1 and σ = 2 cost as much more as the closed form says", \
+        "Take a decoder that gives 0, and an encoder that gives mu = 1 and σ = 2. Work out the rate of one dimension by hand, and hold your terms against it one by one."
     yield seen["gradient_in_the_encoder"].abs().sum() > 0, "a gradient reaches the encoder"
     yield seen["gradient_in_the_decoder"].abs().sum() > 0, "a gradient reaches the decoder"
 

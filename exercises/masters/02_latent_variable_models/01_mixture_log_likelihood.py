@@ -195,6 +195,7 @@ def log_mixture(x, log_weights, means):
     return torch.logsumexp(log_weights + torch.distributions.Normal(means, S**0.5).log_prob(x[:, None]).sum(-1), dim=1)
 
 # %% wrong: the spread not squared in the distance
+# alone
 # hint: The squared distance is divided by 2σ_x. It is measured against the variance, σ_x².
 #- standard = (x[:, None] - means) / S
 #+ standard = (x[:, None] - means) / S**0.5

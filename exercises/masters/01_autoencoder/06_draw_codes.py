@@ -43,7 +43,8 @@ def draw_codes(codes, noise):
 
 # %% inputs
 def inputs(rng):
-    mix = rng.normal(3, 3) + 1.5 * torch.eye(3)
+    turn, back = (torch.linalg.qr(rng.normal(3, 3)).Q for _ in range(2))
+    mix = turn * torch.tensor(rng.sample([0.6, 1.0, 1.8, 2.6], 3)) @ back  # no direction in which the codes hardly vary
     noise = rng.normal(400, 3)
     noise = noise - noise.mean(0)
     noise = noise @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(noise.T))).T  # mean 0 and covariance 1, exactly

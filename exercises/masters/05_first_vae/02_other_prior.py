@@ -231,8 +231,3 @@ def kl(mu, logvar):
 # hint: You have half of `logvar`, which is log σ. Beside the logarithm of τ² stands that of σ².
 #- - 1 - logvar
 #+ - 1 - 0.5 * logvar
-
-# %% wrong: the sign of the KL
-# hint: The sign is the wrong way round: this is minus the KL, and a KL is never negative.
-#- return 0.5 * terms
-#+ return -0.5 * terms

@@ -358,6 +358,13 @@ def test_values_of_other_kinds_get_a_sentence(key):
         assert not reply.passed and "fault of the course" not in reply.verdict.sentence, reply
 
 
+def test_results_that_are_stacked_are_taken_apart():
+    first, second = probing.Guard(lambda: torch.arange(6).view(2, 3), "tensor, tensor", "split")()
+    assert (first.tolist(), second.tolist()) == ([0, 1, 2], [3, 4, 5])
+    with pytest.raises(probing.Problem, match="should return 2 tensors"):
+        probing.Guard(lambda: torch.zeros(3, 2), "tensor, tensor", "split")()
+
+
 @each_task
 def test_a_check_is_quick(key):
     """Median at most 0.3 s, never above 5 s, on a core of its own: right, wrong and untouched answers."""

@@ -67,17 +67,21 @@ def laws(seen, train, test):
 
     count, same = directions(seen["training_images"])
     middle = (seen["training_images"].mean(0) - train.mean(0)).abs().max() < 1e-2
-    why = "Every image comes back alike: nothing of it is kept." if count == 0 else \
-        f"What you give back varies in {count} directions, and D is {D}. Either too many are kept, or what is put back differs from image to " \
-        "image." if count > D else \
-        f"What you give back varies in {count} of the {D} directions: look at the slice, or at what is multiplied away." if count < D else \
-        "You keep as many directions as asked for, and not the right ones. Of which matrix are they eigenvectors, and which of its rows or columns " \
-        "do you take?" if not same else \
-        "The directions are right. It is the mean that is not: it is taken off before the projection and put back after it." if not middle else \
-        "The directions are right, and so is the mean of what you give back. The codes are not: compare what you take off with what you put back, and " \
-        "look for a factor between the two."
-    yield abs(error - values[:-D].sum()) < 1e-2, "on the training set the error is the sum of the eigenvalues left out", \
-        why
+    if count == 0:
+        why = "Every image comes back alike: nothing of it is kept."
+    elif count > D:
+        why = f"What you give back varies in {count} directions, and D is {D}. Either too many are kept, or what is put back differs from image to image."
+    elif count < D:
+        why = f"What you give back varies in {count} of the {D} directions: look at the slice, or at what is multiplied away."
+    elif not same:
+        why = "You keep as many directions as asked for, and not the right ones. Of which matrix are they eigenvectors, and which of its rows or columns " \
+            "do you take?"
+    elif not middle:
+        why = "The directions are right. It is the mean that is not: it is taken off before the projection and put back after it."
+    else:
+        why = "The directions are right, and so is the mean of what you give back. The codes are not: compare what you take off with what you put back, and " \
+            "look for a factor between the two."
+    yield abs(error - values[:-D].sum()) < 1e-2, "on the training set the error is the sum of the eigenvalues left out", why
     yield (seen["rebuilt"][:5] - seen["five_images_alone"]).abs().max() < 1e-3, \
         "an image comes back the same, whichever others are tested with it", \
         "Something is learned from the test set: which mean do you subtract?" if directions(seen["rebuilt"])[1] else \

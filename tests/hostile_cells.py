@@ -333,7 +333,7 @@ STOPPERS = {
     "sleeps past the limit": ("timed out", "import time\ntime.sleep(3600)"),
     "stops itself": ("timed out|graded", "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nimport time\n"
                                          "time.sleep(3600)"),
-    "memory bomb": ("crashed|graded", "kept = []\nwhile True: kept.append(bytearray(10 ** 8))"),
+    "memory bomb": ("crashed|graded", "kept = []\nwhile True: kept.append(bytearray(10 ** 9))"),
     "memory bomb in torch": ("crashed|graded", "import torch\nkept = []\nwhile True: kept.append(torch.ones(10 ** 8))"),
     "memory of many processes": ("crashed", "import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n"
                                             "        kept = bytearray(b'x') * 10 ** 9\n        time.sleep(99)\n"

@@ -31,7 +31,7 @@ SLOW = "where_the_rate_goes"  # a task with a second of work: left out of the ho
 CONTROL = "a forger who knows the answers"
 STATUSES = ("graded", "timed out", "crashed", "invalid")
 TIMES = {"submission": 9.0, "cell": 2.5, "hidden": 4.0, "grace": 0.5}
-LIMITS = {"memory": 3 << 29}
+LIMITS = {"memory": 1 << 30}  # reached in a quarter of a second: the limit ends a bomb before the clock does
 
 
 def code(source, **more):

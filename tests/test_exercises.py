@@ -384,6 +384,15 @@ def test_a_check_is_quick(key):
     TALLY.setdefault("check_seconds", {})[key] = {"median": round(median(times), 3), "max": round(max(times), 3)}
 
 
+@pytest.mark.parametrize("key", ["10_vae_and_gan/mend_the_game", "10_vae_and_gan/a_slope_may_be_small"])
+def test_gradients_may_be_switched_off_in_the_notebook(key):
+    task = TASKS[key]
+    with torch.no_grad():
+        answer = task.defined(task.parts["solution"], task.draw())
+        reply = str(Sheet(task.chapter).check(task.name, answer))
+    assert f"right, {task.points} of {task.points} points" in reply
+
+
 def test_relations_are_named():
     """An unknown mistake with a simple relation to the right numbers gets a hint all the same."""
     task = TASKS["05_first_vae/other_prior"]

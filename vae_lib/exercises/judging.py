@@ -7,16 +7,19 @@ import itertools
 import math
 import re
 import time
+import warnings
 from dataclasses import dataclass, field
 
 import torch
 
 from vae_lib.exercises import probing
-from vae_lib.exercises.task import apply_edits
+from vae_lib.exercises.slips import slips
+from vae_lib.exercises.task import apply_edits, fill
 
 __all__ = ["Judge", "Verdict", "mismatches", "relation"]
 
-PATIENCE = 1.5  # seconds spent on finding the mistake
+PATIENCE = 1.5  # seconds after which no two mistakes at once are looked for any more
+SEARCH = 2.5  # seconds after which no slip is looked for any more
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ class Judge:
         """What the reference solution gives: a list of plain data."""
         return self._observe(self.task.parts["solution"], inputs)
 
+    @torch.enable_grad()  # a learner may have switched gradients off for the whole notebook
     def verdict(self, observed, inputs, expected=None):
         """Judge what `probing.observe` gave for `inputs` (a list)."""
-        of = self.task.meta["points"]
+        of, began = self.task.meta["points"], time.perf_counter()
         expected = self.reference(inputs) if expected is None else expected
         stopped = next((one for one in observed if "problem" in one), None)
         if stopped:
@@ -74,7 +78,7 @@ class Judge:
         sentence = next((line for lines in wrong for line in lines.values()), None)
         if sentence is None:
             sentence = f"This does not hold: {failed[0][0]}."
-        found, left = self._mistakes(seen, expected, inputs)
+        found, left = self._mistakes(seen, expected, inputs, began)
         if found:
             if self.task.meta["kind"] == "mend" and len(found) > 1:  # as a rule what stands there from the beginning
                 hint = "It looks like two faults at once. Test each line on its own, with numbers that you can work " \
@@ -85,6 +89,9 @@ class Judge:
                 hint += f" Beside that, something else is not right yet: {_named(sorted(left))}."
             return Verdict(False, sentence, hint, tuple(m.name for m in found), shown, of=of, passage=found[0].passage)
         hint = next((hint for _, hint in failed if hint), "")
+        if slip := self._slip(seen, expected, inputs, began):
+            hint = hint or relation(seen, expected, self.tolerance, brief=True)
+            return Verdict(False, sentence, f"{slip.sentence} {hint}".strip(), laws=shown, of=of)
         finite = not any(token in ("nan", "inf", "-inf") for one in seen for tokens, _ in _parts(one).values()
                          for token in tokens)
         if finite or not hint:  # a law says more than a relation, except for one of what is wrong first
@@ -104,7 +111,7 @@ class Judge:
             self._answers[source] = self.answer(source)
         answer = self._answers[source]
         returns = self.task.meta["returns"]
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
             subject = probing.Guard(answer, returns, name) if returns else answer
             return [probing.plain(self.space["probe"](subject, **{
                 key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in one.items()}))
@@ -116,11 +123,12 @@ class Judge:
         except Exception:
             return None
 
-    def _differ(self, seen, given):
+    def _differ(self, seen, given, tolerance=None):
         """The names of the parts in which two answers differ."""
-        return {name for got, want in zip(seen, given) for name in mismatches(got, want, self.tolerance)}
+        return {name for got, want in zip(seen, given)
+                for name in mismatches(got, want, tolerance or self.tolerance)}
 
-    def _mistakes(self, seen, expected, inputs):
+    def _mistakes(self, seen, expected, inputs, began):
         """The known mistakes that give what was seen, and the names of the wrong parts that they leave unexplained."""
         coarse = _numbers(expected) < 3  # one or two numbers agree by chance: the nearest counts, and no pair
         known, same = [], []
@@ -136,15 +144,53 @@ class Judge:
         if same:
             return [min(same)[-1]], set()
         pairs = [(a, b) for a, b in itertools.combinations(self.task.wrong, 2) if a.edits and b.edits]
-        began = time.perf_counter()
         for pair in pairs if not coarse else ():
             if time.perf_counter() - began > PATIENCE:
                 break
             source = apply_edits(self.task.parts["solution"], [edit for one in pair for edit in one.edits])
-            given = source and self._given_by(source, inputs)
-            if given and not self._differ(seen, _filled(given, seen)):
+            if source and self._same(source, seen, inputs):
                 return list(pair), set()
         return self._part_by_part(seen, expected, known)
+
+    def _same(self, source, seen, inputs, tolerance=None):
+        """Whether a wrong answer gives what was seen; most differ at the first of the inputs, and are left there."""
+        for some in (inputs[:1], inputs):
+            given = self._given_by(source, some)
+            if not given or self._differ(seen[:len(some)], _filled(given, seen), tolerance):
+                return False
+        return True
+
+    def _slip(self, seen, expected, inputs, began):
+        """The single change of the solution that gives what was seen, or `None`.
+
+        It gives the same, and not only something as near as an answer must be; of one or two numbers, which many
+        changes nearly give, all digits must agree. Numbers that are all alike, as of an answer that was hardly begun,
+        name no slip: the line shown would tell the rest of the solution.
+        """
+        wrong = [[x for one in seen for x in _parts(one).get(name, ([], ()))[0]]
+                 for name in self._differ(seen, expected)]
+        several = [part for part in wrong if len(part) > 1]
+        if self.task.kind == "figure" or (several and all(len(set(part)) == 1 for part in several)):
+            return None
+        most = 1e-6 if sum(map(len, wrong)) < 3 else 1e-3
+        tolerance = {name: min(float(value), most) for name, value in self.tolerance.items()}
+        constants = [name for name in self.draws if name.isupper()]
+        other = writes = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for slip in slips(fill(self.task.parts["solution"], self.draws), constants):
+                if time.perf_counter() - began > SEARCH:
+                    return None
+                if other is None or other._writes() != writes:  # a change wrote on what the task gives
+                    other = Judge(self.task, self.draws)
+                    writes = other._writes()
+                if other._same(slip.source, seen, inputs, tolerance):
+                    return slip
+        return None
+
+    def _writes(self):
+        """How often something was written on the tensors that the task gives."""
+        return sum(value._version for value in self._given.values() if isinstance(value, torch.Tensor))
 
     def _part_by_part(self, seen, expected, known):
         """As `_mistakes`, where each mistake gives all the parts that it changes, and another the other parts."""

@@ -54,8 +54,10 @@ def cost(bits, p):
     return -(bits * torch.log(p) + (1 - bits) * torch.log(1 - p)).sum(1)
 
 def area(score):
-    difference = score["odd"][:, None] - score["normal"]
-    return ((difference > 0).double() + 0.5 * (difference == 0)).mean().item()
+    """The share of pairs in which the odd image has the higher score; a tie counts one half."""
+    normal = score["normal"].sort().values
+    lower, no_higher = (torch.searchsorted(normal, score["odd"], side=side) for side in ("left", "right"))
+    return ((lower + no_higher).double().mean() / 2 / len(normal)).item()
 
 nats = {name: cost(bits, model) for name, bits in given_bits.items()}
 floors = {name: cost(grey, grey) for name, grey in given_images.items()}
@@ -88,8 +90,9 @@ def laws(seen):
         "squares": ({name: (grey - model).square().sum(1) for name, grey in given_images.items()}, "it is the AUROC of the squares",
                     "For one grey image: add up (x − m)² over all 64 pixels, with m from `model`, and take this sum as the score as it is.")}
     for part, (score, sentence, hint) in scores.items():
-        difference = score["odd"][:, None] - score["normal"]
-        area = ((difference > 0).double() + 0.5 * (difference == 0)).mean().item()
+        normal = score["normal"].sort().values
+        lower, no_higher = (torch.searchsorted(normal, score["odd"], side=side) for side in ("left", "right"))
+        area = ((lower + no_higher).double().mean() / 2 / len(normal)).item()
         yield abs(seen[part] - area) < 9e-4, f"{part.replace('_', ' ')}: {sentence}", hint
 
 # %% right: from torch.distributions and scikit-learn
@@ -162,8 +165,8 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 
 # %% wrong: normal and odd exchanged
 # hint: You have all three the wrong way round: it is the odd image that should be above the normal one.
-#- difference > 0
-#+ difference < 0
+#- return ((lower + no_higher).double().mean() / 2 / len(normal)).item()
+#+ return 1 - ((lower + no_higher).double().mean() / 2 / len(normal)).item()
 
 # %% wrong: half of the floor
 # hint: In your floor only the white outcome counts. The coin of a pixel costs −p log p − (1 − p) log(1 − p) on average.

@@ -393,6 +393,21 @@ def test_gradients_may_be_switched_off_in_the_notebook(key):
     assert f"right, {task.points} of {task.points} points" in reply
 
 
+def test_two_faults_are_named_unless_they_stood_there():
+    """A starter that nobody touched tells nothing; one fault left and a new one are both named."""
+    task = TASKS["05_first_vae/mend_the_loss"]
+    judge = Judge(task, task.draw(), task.starter())
+    assert "still two faults" in verdict(judge, task.starter()).hint
+    able = [mistake for mistake in task.wrong if mistake.edits]
+    planted, hints = task.planted(), []
+    for new in able:
+        source = new not in planted and apply_edits(task.parts["solution"], planted[0].edits + new.edits)
+        if source:
+            found = verdict(judge, source)
+            hints.append(set(found.mistakes) == {planted[0].name, new.name} and new.hint in found.hint)
+    assert len(hints) > 5 and sum(hints) >= 0.7 * len(hints)
+
+
 def test_relations_are_named():
     """An unknown mistake with a simple relation to the right numbers gets a hint all the same."""
     task = TASKS["05_first_vae/other_prior"]

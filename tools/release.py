@@ -47,7 +47,8 @@ class Edition:
     def judge(self, name):
         if name not in self._judges:
             task = self.tasks[name]
-            self._judges[name] = Judge(task, task.draw(self.seed))
+            starter = task.starter(self.seed) if task.kind == "mend" else ""
+            self._judges[name] = Judge(task, task.draw(self.seed), starter)
         return self._judges[name]
 
     def inputs(self, name, attempt=0):

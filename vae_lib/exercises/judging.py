@@ -39,10 +39,15 @@ class Verdict:
 
 @dataclass
 class Judge:
-    """Holds observations of an answer to one task against those of the reference, for the constants `draws`."""
+    """Holds observations of an answer to one task against those of the reference, for the constants `draws`.
+
+    starter: the code that the learner began with, where it is known: two faults are named one by one where it has not
+    the same two.
+    """
 
     task: object
     draws: dict
+    starter: str = ""
     _answers: dict = field(default_factory=dict)
 
     def __post_init__(self):
@@ -80,9 +85,10 @@ class Judge:
             sentence = f"This does not hold: {failed[0][0]}."
         found, left = self._mistakes(seen, expected, inputs, began)
         if found:
-            if self.task.meta["kind"] == "mend" and len(found) > 1:  # as a rule what stands there from the beginning
-                hint = "It looks like two faults at once. Test each line on its own, with numbers that you can work " \
-                       "out by hand."
+            if self.task.meta["kind"] == "mend" and len(found) > 1 and not (
+                    self.starter and self._changed(seen, inputs)):  # what stands there from the beginning
+                hint = "There are still two faults. Test each line on its own, with numbers that you can work out by " \
+                       "hand."
             else:
                 hint = " And: ".join(mistake.hint for mistake in found)
             if left:
@@ -151,6 +157,11 @@ class Judge:
             if source and self._same(source, seen, inputs):
                 return list(pair), set()
         return self._part_by_part(seen, expected, known)
+
+    def _changed(self, seen, inputs):
+        """Whether an answer gives something else than the code that the learner began with."""
+        begun = self._given_by(self.starter, inputs)
+        return begun is not None and bool(self._differ(seen, _filled(begun, seen)))
 
     def _same(self, source, seen, inputs, tolerance=None):
         """Whether a wrong answer gives what was seen; most differ at the first of the inputs, and are left there."""

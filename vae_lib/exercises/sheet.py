@@ -139,7 +139,8 @@ class Sheet:
     def _judge(self, name):
         if name not in self._judges:
             task = self.tasks[name]
-            self._judges[name] = Judge(task, self.draws.get(name, task.draw()))
+            public = name not in self.draws and task.kind == "mend"
+            self._judges[name] = Judge(task, self.draws.get(name, task.draw()), task.starter() if public else "")
         return self._judges[name]
 
     def _place(self, task, verdict):

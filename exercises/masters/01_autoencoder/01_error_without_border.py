@@ -66,7 +66,7 @@ def laws(seen, x, x_hat):
     dirty = f"What still counts of the border: {', '.join(kept)}. Compare with the number of rows and columns to leave out." \
         if kept else "The corners are taken off twice: they belong to two edges each."
     if not middle.any():
-        dirty = "It is the other way round: the border counts, and the inside does not."
+        dirty = "Yours counts the border and leaves out the inside."
     yield not counts[~inside].any(), "dirt anywhere on the border changes nothing", dirty
     lost = [name for name, line in (("row", middle.any(1)), ("column", middle.any(0))) if not line.all()]
     yield middle.all(), "each pixel inside counts", "No pixel counts at all: more is left out than there is." if not counts.any() else \
@@ -109,7 +109,8 @@ def inner_error(x, x_hat):
 #+ .abs()
 
 # %% wrong: two edges of four
-# hint: Your slice cuts the beginning of rows and columns and keeps their end. A slice `[a:]` runs to the end; `[a:-a]` does not.
+# hint: Your slice cuts the beginning of rows and columns and keeps their end: `[a:]` runs to the end, and so does `[a:25]` of an image that is
+#   smaller than 28 × 28. `[a:-a]` fits any size.
 #- slice(BORDER, -BORDER)
 #+ slice(BORDER, None)
 

@@ -66,7 +66,7 @@ def laws(seen, eigenvalues):
         "What is lost is compared with a share of the sum of all eigenvalues, not with a fixed number."
     yield seen["answer_when_one_direction_has_everything"] == 1, "images on a line need one number", \
         "Images on a line have one eigenvalue that is not 0, and one number loses nothing of them."
-    yield seen["answer_for_64_equal_eigenvalues"] == 64 * (1 - PERCENT / 100), "of 64 equal ones that very share may be left out", \
+    yield seen["answer_for_64_equal_eigenvalues"] == 64 * (1 - PERCENT / 100), f"of 64 equal eigenvalues exactly {PERCENT} %, {64 * PERCENT / 100:g} of them, may be left out", \
         "With 64 equal eigenvalues each number left out loses 1/64 of the error, that is 1.5625 %: how many may be left out?"
 
 # %% right: a loop that stops
@@ -162,7 +162,7 @@ def numbers_needed(eigenvalues):
 #+ PERCENT / 1000
 
 # %% wrong: a share, in ones
-# hint: Your limit is ten times the given one: one per cent is 0.01.
+# hint: Your limit is too large by a power of ten: one per cent is 0.01.
 def numbers_needed(eigenvalues):
     kept = eigenvalues.flip(0).cumsum(0)
     return (kept < (1 - min(1, PERCENT / 10)) * kept[-1]).sum() + 1

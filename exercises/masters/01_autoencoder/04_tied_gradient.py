@@ -21,8 +21,8 @@ J(W) = \frac1N \sum_{n=1}^{N} \lVert x^{(n)} - W W^\top x^{(n)} \rVert^2 + {{DEC
 $$
 
 where $\lVert W \rVert^2$ is the sum of the squares of all entries. Derive $\partial J / \partial W$ on paper, then write it as
-`tied_gradient(W, x)` for `W` of shape `(D, d)` and `x` of shape `(N, D)`, without `backward`. (A check against
-`torch.autograd` is a good idea, and a submission by it is accepted.)
+`tied_gradient(W, x)` for `W` of shape `(D, d)` and `x` of shape `(N, D)`, as a formula. (The check looks at
+the numbers alone, so `torch.autograd` passes too: use it to check yourself.)
 """
 
 # %% draws

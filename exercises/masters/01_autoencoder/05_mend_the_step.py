@@ -88,7 +88,7 @@ def train(encoder, decoder, batches, lr):
     return out
 
 # %% wrong: gradients pile up
-# hint: From the second step on, the steps are too long: PyTorch adds each new gradient to the old one, and nobody clears it.
+# hint: From the second step on, the steps are too long: PyTorch adds each new gradient to the old one, and nobody clears it between the steps.
 #- w.grad = None
 #+ w.grad = w.grad
 
@@ -270,5 +270,29 @@ def train(encoder, decoder, batches, lr):
         with torch.no_grad():
             for w in [*encoder.parameters(), *decoder.parameters()]:
                 w -= lr * w.grad
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: Adam
+# hint: The first loss is right and the steps are not: they are those of Adam. Plain gradient descent takes the learning rate times the gradient.
+def train(encoder, decoder, batches, lr):
+    optimizer, losses = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr), []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+# %% wrong: momentum
+# hint: The first step is right and later ones are too long: they carry earlier gradients along, as momentum does. Plain gradient descent forgets them.
+def train(encoder, decoder, batches, lr):
+    optimizer, losses = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=lr, momentum=0.9), []
+    for x in batches:
+        loss = (decoder(encoder(x)) - x).square().sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
         losses.append(loss.detach())
     return torch.stack(losses)

@@ -69,8 +69,10 @@ def laws(seen, codes, noise):
     got, want = seen["covariance_of_the_draws"], HEAT * torch.cov(codes.double().T)
     yield (got.diagonal() - want.diagonal()).abs().max() < 0.01 * (1 + want.abs().max()), \
         "each number of the code varies as much as it should"
+    apart = (got - torch.diag(got.diagonal())).abs().max() < 0.01 * got.abs().max()
     yield (got - want).abs().max() < 0.01 * (1 + want.abs().max()), "the numbers of a code vary together as they should", \
-        "With z = noise @ A, the covariance is Aᵀ A. Which A gives the one that you want?"
+        "In yours the numbers of a code do not vary together. If you took eigenvectors: they are the columns V of `eigh`, and noise that was stretched along " \
+        "them is turned back by Vᵀ on its right." if apart else "With z = noise @ A, the covariance is Aᵀ A. Which A gives the one that you want?"
 
 # %% right: by the eigenvectors
 def draw_codes(codes, noise):

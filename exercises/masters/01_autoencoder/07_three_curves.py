@@ -91,7 +91,9 @@ def laws(seen):
     yield 1 <= seen["numbers_for_half"] <= 784, "a code has between 1 and 784 numbers", \
         "Go from 0.5 on the upright axis to the curve, and from there down to the axis of the numbers."
     half = int((share_lost("{{ASKED}}") <= 0.5).nonzero()[0])
+    quarter = int((share_lost("{{ASKED}}") <= 0.25).nonzero()[0])
     yield abs(seen["numbers_for_half"] - half) <= 0.31 * (1 + half), "the curve asked for crosses the line at 0.5 there", \
+        "You read where about a quarter of the error is left. The grey line stands at one half." if abs(seen["numbers_for_half"] / quarter - 1) < 0.15 else \
         f"Too {'large' if seen['numbers_for_half'] > half else 'small'}. Go along the grey line to the curve, then down. The axis is logarithmic: the small " \
         "marks after 1 are 2, 3, 4 …, those after 10 are 20, 30, 40 …"
 

@@ -16,7 +16,7 @@ r"""
 Take the first {{FEW}} validation images of Fashion-MNIST for fitting and the next 500 for scoring. PCA with {{KEPT}} numbers is fitted to the
 first. Its squared error is summed over the pixels and averaged over the images, as in the chapter.
 
-How many times larger is the error on the 500 new images than on the {{FEW}} images of the fit? *Predict* the factor, and do not
+By which factor is the error larger: that on the 500 new images, divided by that on the {{FEW}} images of the fit? *Predict* it, and do not
 change the prediction afterwards: a wrong one costs nothing. Then *measure* it, to two digits after the point (the check does not accept one), and put both into `few_images`.
 """
 
@@ -78,7 +78,7 @@ def laws(seen):
     new, old = (((one - x.mean(0)) - (one - x.mean(0)) @ V @ V.T).square().sum(1).mean().item() for one in (new, x))
     off = abs(seen["measured"] - new / old) / (1 + new / old)
     if off < 0.02:
-        yield off < 3.01e-3, "it is given to two digits after the point", "It is near. Give two digits after the point: fewer are not accepted."
+        yield off < 3.01e-3, "it agrees to two digits after the point", "It is near. Give two digits after the point: fewer are not accepted."
     yield abs(seen["measured"] - new / old) < 0.02 * (1 + new / old), "it is the ratio of two errors of one fit", \
         f"Too {'large' if seen['measured'] > new / old else 'small'}. Mean and directions come from the first images alone, and score both sets: the squared " \
         "error summed over pixels, averaged over the images of a set. Then the one of the new images is divided by the other."

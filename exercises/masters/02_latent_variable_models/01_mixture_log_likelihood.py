@@ -219,3 +219,13 @@ def log_mixture(x, log_weights, means):
 # hint: Every image gets the mean of all. Each keeps its own number.
 #- torch.logsumexp(log_joint, dim=1)
 #+ torch.logsumexp(log_joint, dim=1).mean().expand(len(x))
+
+# %% wrong: the constant without its pi
+# hint: The ½ log 2π of each number is missing: of the Gaussian's constant you kept the spread alone.
+#- 2 * torch.pi * S**2
+#+ S**2
+
+# %% wrong: divided by the number of classes too
+# hint: You also divide by the number of classes. The weights are probabilities: adding the classes, each times its own, is the average already.
+#- return torch.logsumexp(log_joint, dim=1)
+#+ return torch.logsumexp(log_joint, dim=1) - torch.log(torch.tensor(float(len(means))))

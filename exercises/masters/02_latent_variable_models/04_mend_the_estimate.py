@@ -16,7 +16,7 @@
 r"""
 `estimate` should estimate $\log p(x)$ of binary images by draws from the prior: $p(x)$ is the average of $p(x \mid z)$ over
 $z \sim \mathcal{N}(0, I)$. `decoder` gives logits, `z` holds the draws, `(draws, z_dim)`, and `x` the images, `(batch, pixels)`. One number for each
-image, in nats, and finite where the decoder is sure of a pixel (logits of ±100 and more). The code has **two faults**. Mend them.
+image, in nats, and right, not only finite, where the decoder is sure of a pixel (logits of ±100 and more). The code has **two faults**. Mend them.
 """
 
 # %% given

@@ -63,7 +63,7 @@ def laws(seen, x, x_hat):
     off, off_of_few = seen["value"] - best, seen["value_of_three_pixels"] - best_of_few
     gain = seen["gain_from_errors_half_as_large"] / (9 * torch.log(torch.tensor(2.0)))
     if abs(gain - 2) < 2e-3:
-        yield False, "half the error is worth one log 2 for each pixel", \
+        yield False, "the gain follows the logarithm of the error", \
             "Errors half as large gain you 2 log 2 nats for each pixel, twice too much: a logarithm of σ² stands where one of σ belongs, or is not halved."
     elif abs(gain - 1) < 2e-3 and abs(off) > 0.02:
         if abs(off_of_few) < 5e-3:
@@ -78,7 +78,7 @@ def laws(seen, x, x_hat):
     yield abs(seen["value"] - seen["value_of_twice_the_images"]) < 1e-2, "the same images once more change nothing", \
         "Twice as many images, the same average: is there a sum where a mean is meant, or a number of images minus 1?"
     yield abs(seen["gain_from_errors_half_as_large"] - 9 * torch.log(torch.tensor(2.0))) < 1e-2, \
-        "errors half as large gain log 2 nats for each pixel", \
+        "the gain follows the logarithm of the error", \
         "At the best σ only the logarithm of the error is left. Is your σ the best one, and are errors and σ in the same unit?"
 
 # %% right: by torch.distributions, on the pixels themselves

@@ -17,8 +17,8 @@ Pixels have {{LEVELS}} grey levels, equally spaced from 0 to 1, both included. G
 $s = {{WIDTH}}$ puts nearer to it than to any other level. The lowest level also takes all that lies below it, the highest all that lies above.
 
 Write `log_mass(x, mean)`: the log-probability of each image in nats, summed over pixels, for `x` and `mean` of shape `(batch, pixels)`; the
-values of `x` are levels. Means may lie five or six standard
-deviations away: work in float64 where you subtract. There no mass is rounded to 0, and nothing needs to be cut off.
+values of `x` are levels. A mean may lie five or six standard deviations from its level: work in float64 where you subtract. There no mass is rounded
+to 0: cut nothing off, and add no small number.
 """
 
 # %% draws
@@ -50,7 +50,7 @@ def inputs(rng):
     level[0, :2] = torch.tensor([0.0, LEVELS - 1.0])
     x = level / (LEVELS - 1)
     return {"x": x, "mean": x + 0.25 * (2 * rng.uniform(0, 1, 5, 6) - 1), "one": rng.uniform(-0.1, 1.1, 1, 1),
-            "sigmas": 5 + rng.uniform(0, 0.2, 3, 1) + torch.tensor([0.0, 0.2, 0.4])[:, None]}
+            "sigmas": 5 + rng.uniform(0, 0.2, 3, 1) + torch.tensor([0.0, 0.4, 0.8])[:, None]}
 
 # %% probe
 def probe(answer, x, mean, one, sigmas):
@@ -63,6 +63,11 @@ def probe(answer, x, mean, one, sigmas):
 def laws(seen, x, mean, one, sigmas):
     yield seen["value"].shape == (5,), "there is one number for each image"
     yield (seen["value"] <= 1e-6).all(), "a log-probability is never above 0", "A density can be; a mass cannot."
+    step, x, mean = 1 / (LEVELS - 1), x.double(), mean.double()
+    upper, lower = (torch.special.ndtr((x + side - mean) / WIDTH) for side in (step, -step))
+    wide = (torch.where(x > 1 - step / 2, 1.0, upper) - torch.where(x < step / 2, 0.0, lower)).log().sum(-1)
+    if seen["value"].shape == (5,) and (seen["value"] - wide).abs().max() < 1e-3:
+        yield False, "a bin ends half way to the next level", "Your bins overlap: each reaches to the neighbouring levels. A bin ends half a step to each side."
     yield abs(seen["log_probability_of_every_level"].exp().sum() - 1) < 1e-3, "the masses of all levels add up to 1", \
         "Add them up for a mean of your own. A mass is the difference of the distribution function at two edges; neighbours share an edge, half way between them; the tails go to "\
         "the ends; and each image has a number of its own."
@@ -73,8 +78,9 @@ def laws(seen, x, mean, one, sigmas):
     away = level / 2 - WIDTH * sigmas.double()[:, 0]
     mass = torch.special.ndtr((away - level + half) / WIDTH) - torch.special.ndtr((away - level - half) / WIDTH)
     near = far.shape == (3,) and (far - mass.log()).abs().max() < 0.02
-    yield near or bool((far > -45).all()) and far.shape == (3,) and (far - mass.log()).abs().max() >= 1.5, "a mean far away leaves a small mass, and not none", \
-        "Two numbers near 1 are subtracted: float32 keeps seven digits of each, and nothing is left. Use `x.double()` and `mean.double()`; cut nothing off."
+    yield near or bool((far > -45).all()) and far.shape == (3,) and (far - mass.log()).abs().max() >= 1.5, "the small mass is that of the Gaussian", \
+        "Five or six standard deviations away your mass is not the Gaussian's. Either something is cut off or added, or two numbers near 1 are subtracted in float32, where " \
+        "hardly a digit is left: use `x.double()` and `mean.double()`."
 
 # %% right: from the distribution's cdf, with edges
 def log_mass(x, mean):

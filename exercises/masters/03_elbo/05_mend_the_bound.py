@@ -380,3 +380,13 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
     off = (x - decoder(mu + torch.exp(logvar / 2) * eps).detach()) / torch.exp(log_sigma)
     log_px_z = (-0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)).sum(-1)
     return log_px_z - 0.5 * (mu.square() + torch.exp(logvar) - 1 - logvar).sum(-1)
+
+# %% wrong: the half before the whole
+# hint: You halve the logarithms too. In a Gaussian's log-density the ½ stands before the square and before log 2π; log σ stands as it is.
+#- -0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)
+#+ 0.5 * (-off.square() - log_sigma - 0.5 * math.log(2 * math.pi))
+
+# %% wrong: the square alone
+# hint: The normalisation of the Gaussian is missing, −log σ − ½ log 2π for each pixel. Without log σ a large σ costs nothing.
+#- -0.5 * off.square() - log_sigma - 0.5 * math.log(2 * math.pi)
+#+ -0.5 * off.square()

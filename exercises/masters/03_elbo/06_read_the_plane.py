@@ -87,7 +87,7 @@ reading = {"bound": read_rate + read_distortion, "collapsed": "{{collapsed}}", "
 #+ "best bound": "{{copies}}"
 
 # %% wrong: the lowest rate taken for the best bound
-# hint: You chose the model with the lowest rate as the best. It pays more in distortion than it saves.
+# hint: The model that you call the best has the lowest rate, and the largest sum of the four: its −ELBO is the worst. The best bound is the lowest sum of both.
 #- "best bound": "{{best}}"
 #+ "best bound": "{{collapsed}}"
 

@@ -16,7 +16,7 @@ The chapter weighs draws to get the derivative with respect to $\mu$. Now take $
 $\mathbb{E}[h(z)]$ with respect to $\lambda = \log \sigma$.
 
 Write `estimates(h, log_sigma, eps)`: draw $z = {{MU}} + \sigma \varepsilon$ from the given standard normal numbers `eps`, of shape `(n,)`, and
-give the `n` score-function estimates, one for each draw, without averaging them. `h` is a black box: it takes a tensor and can't be
+give the `n` score-function estimates, one for each draw, without averaging them. `h` is a black box: it takes a tensor of any length and can't be
 differentiated. `log_sigma` is a tensor of shape `()`. Draw nothing else.
 """
 
@@ -100,7 +100,7 @@ def estimates(h, log_sigma, eps):
 #+ eps.square()
 
 # %% wrong: the score of the logarithm of the variance
-# hint: Every estimate is half of what it should be: that is the derivative with respect to log σ².
+# hint: A factor ½ stands before the score: that is the derivative with respect to log σ².
 #- eps.square() - 1
 #+ 0.5 * (eps.square() - 1)
 

@@ -162,3 +162,8 @@ variances = {"predicted": "GROWS", "ratio": (z**2 * (z - CENTRE)).var() / torch.
 # hint: Your E[ε⁶] is 9, and E[ε⁶] of a standard normal is not the square of 3: the moments go on as 1, 3, 15, each time multiplied by the next odd number.
 #- (by_score.var() / by_path.var()).item()
 #+ (CENTRE**4 + 14 * CENTRE**2 + 9) / 4
+
+# %% wrong: with the mean of f as the baseline
+# hint: You took the mean of f off as a baseline first. Asked for are the plain estimates.
+#- (by_score.var() / by_path.var())
+#+ ((z.square() - CENTRE**2 - 1) * eps).var() / by_path.var()

@@ -14,7 +14,7 @@
 # %% statement
 r"""
 Write `soft_choice(logits, u)`: a draw from the Gumbel-softmax distribution of {eq}`eq-sa-gumbel` at temperature $\tau = {{TAU}}$. `logits` are $\alpha$, of the shape `(batch, classes)`, and
-`u` holds uniform numbers between 0 and 1, of the same shape: turn them into Gumbel noise $\gamma = -\log(-\log u)$, and draw nothing else. Give a tensor of the same
+`u` holds uniform numbers, each above 0 and below 1, of the same shape: turn them into Gumbel noise $\gamma = -\log(-\log u)$, and draw nothing else. Give a tensor of the same
 shape whose rows are positive and add up to 1.
 
 A large logit must be chosen often: the class that comes out largest is a draw from the distribution of the logits. And a gradient reaches the logits.
@@ -49,7 +49,7 @@ def probe(answer, logits, u, start):
     steps = torch.tensor([0.8191725, 0.6710436, 0.5497005])  # a grid that fills the cube evenly
     many = ((start + torch.arange(1.0, 301)[:, None] * steps) % 1).clamp(1e-4, 1 - 1e-4)
     often = answer(torch.tensor([1.0, 0.0, -1.0]).expand(300, 3), many)
-    return {"value": value, "gradient": gradients(value[:, 0], free)[0], "change_from_one_call_to_the_next": answer(logits, u) - value,
+    return {"value": value, "gradient": gradients(value[:, 0] * torch.arange(1.0, 5), free)[0], "change_from_one_call_to_the_next": answer(logits, u) - value,
             "share_of_first_choices": (often.argmax(-1) == 0).float().mean()}
 
 # %% laws

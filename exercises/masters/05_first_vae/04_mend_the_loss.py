@@ -16,7 +16,7 @@
 
 # %% statement
 r"""
-The loss below runs without an error, and training with it goes down. Yet it is not the −ELBO of the chapter: it has **two
+The loss below runs without an error, and training with it goes down. Yet it is not the −ELBO of the chapter, with the rate in closed form: it has **two
 faults**. Find and mend them. Change as little as you can, and keep its arguments.
 
 `encoder` gives `mu` and `logvar` $= \log \sigma^2$, `decoder` gives logits, `x` has shape `(batch, pixels)`, and `eps` is the

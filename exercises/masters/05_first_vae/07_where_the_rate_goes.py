@@ -17,7 +17,7 @@ others. Sort the dimensions by the rate that they carry, averaged over the image
 **{{TOP}} dimensions with the most** carry together?
 
 *Predict* first, as a number between 0 and 1, and do not change it afterwards: a wrong prediction costs nothing. If every
-used dimension carried the same, what would it be? Then *measure*, to three decimals,
+used dimension carried the same, what would it be? Then *measure*, to two or three decimals,
 and put both into `rate_goes`.
 """
 
@@ -80,7 +80,7 @@ def laws(seen):
     yield not share < TOP / 50, "the largest carry at least as much as any others of their number", \
         "Even if all 50 dimensions carried the same, the share would be larger. Are they sorted downwards, and are all of them added up?"
     if TOP / 50 <= share <= 1 and not right_share(share):
-        even = next((n for n in range(TOP, 51) if abs(share - TOP / n) < 1e-7), None)
+        even = next((n for n in range(TOP, 51) if abs(share - TOP / n) < (6e-4 if 19 < n < 30 else 1e-7)), None)
         near = right_share(share, 0.03)
         yield False, "the share is that of the rate", (
             f"This is {TOP}/{even}, what equal shares of {even} dimensions would give: a prediction. Measure how much each dimension carries." if even else

@@ -13,7 +13,7 @@
 # %% statement
 r"""
 Ten real images and ten fakes, with two features each. The figure shows them twice. Dots are real, crosses are fakes. Above, a circle stands
-around each **real** point and reaches to its second neighbour among the real ones. Below, the circles stand around the **fakes** in the same
+around each **real** point and reaches to its second neighbour among the real ones (the chapter took the third; the point itself does not count). Below, the circles stand around the **fakes** in the same
 way. Every cross above, and every dot below, lies clearly inside or outside of each circle.
 
 Fill in `balls`:
@@ -103,6 +103,18 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
+    def shares(neighbour):
+        """Precision and recall with circles that reach to another neighbour."""
+        real, fake = torch.tensor({{real}}), torch.tensor({{fake}})
+        reach = [torch.cdist(one, one).topk(neighbour + 1, largest=False).values[:, neighbour] for one in (real, fake)]
+        apart = torch.cdist(fake, real)
+        return [(apart < reach[0]).any(1).double().mean().item(), (apart < reach[1][:, None]).any(0).double().mean().item()]
+
+    pair = [seen["precision"], seen["recall"]]
+    for neighbour, reason in ((1, "first neighbour: the point itself is none"), (3, "third neighbour, as in the chapter")):
+        other = shares(neighbour)
+        if abs(pair[0] - other[0]) + abs(pair[1] - other[1]) < 0.01 and pair != [{{precision}}, {{recall}}]:
+            yield False, "the circles reach to the second neighbour", f"These are the shares for circles that reach to the {reason}. In the figure they reach to the second."
     for name in ("precision", "recall"):
         yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "A share is the number of points inside over the number of all points of their kind: no count, and no per cent."
     yield abs(seen["precision"] - {{precision}}) < 0.04, "the precision is the share of the crosses that lie in at least one circle above", \

@@ -30,12 +30,12 @@ def draws(rng):
     kind = rng.choice(["wrong", "missing"])
     centres = torch.tensor([[0.0, 0.0], [4.0, 0.0], [2.0, 3.4]])
 
-    def radii(points):
-        return torch.cdist(points, points).topk(3, largest=False).values[..., 2]
+    def radii(points, neighbour=2):
+        return torch.cdist(points, points).topk(neighbour + 1, largest=False).values[..., neighbour]
 
-    def judged(points, others):
+    def judged(points, others, neighbour=2):
         """(shares of the points inside, shares of the balls that hold one, how far the nearest edge is), each for 500 scenes."""
-        beyond = torch.cdist(points, others) - radii(others)[:, None]
+        beyond = torch.cdist(points, others) - radii(others, neighbour)[:, None]
         inside = beyond < 0
         return inside.any(2).sum(1), inside.any(1).sum(1), beyond.abs().amin((1, 2))
 
@@ -58,10 +58,18 @@ def draws(rng):
         good &= (2 * covered != precision) | (2 * filled != recall)
         good &= (low >= 2) & (high - low >= 2) & (high <= 9) & (torch.minimum(first, second) > 0.1) & (crowded > 0.12)
         good &= ((both > -2.4) & (both < torch.tensor([6.4, 5.9]))).all(2).all(1)
-        found = good.nonzero()[:1, 0]
-    k = found.item()
+        found = good.nonzero()[:, 0]
+        nearer, further = (torch.stack([judged(fake[found], real[found], k)[0], judged(real[found], fake[found], k)[0]]) for k in (1, 3))
+        # circles to the first neighbour give another pair than any other mistake
+        told = [(precision, recall), (recall, precision), (10 - precision, 10 - recall), (precision, covered), (filled, recall), (filled, covered)]
+        told = torch.stack([torch.stack(pair) for pair in told])[:, :, found]
+        apart = (nearer - told).abs().sum(1)
+        chosen = ((apart[0] > 1) & (apart > 0).all(0)).nonzero()[:1, 0]
+        found = found[chosen]
+    k, (nearer, further) = found.item(), (pair[:, chosen.item()] for pair in (nearer, further))
     points = {"real": real[k], "fake": fake[k]}
-    shares = {"precision": precision[k], "recall": recall[k], "covered": covered[k], "filled": filled[k]}
+    shares = {"precision": precision[k], "recall": recall[k], "covered": covered[k], "filled": filled[k], "nearer_precision": nearer[0],
+              "nearer_recall": nearer[1], "further_precision": further[0], "further_recall": further[1]}
     return {name: [[round(v, 2) for v in row] for row in one.tolist()] for name, one in points.items()} | {
         name: one.item() / 10 for name, one in shares.items()} | {
         "radii": [[round(v, 3) for v in radii(one).tolist()] for one in points.values()],
@@ -103,18 +111,9 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    def shares(neighbour):
-        """Precision and recall with circles that reach to another neighbour."""
-        real, fake = torch.tensor({{real}}), torch.tensor({{fake}})
-        reach = [torch.cdist(one, one).topk(neighbour + 1, largest=False).values[:, neighbour] for one in (real, fake)]
-        apart = torch.cdist(fake, real)
-        return [(apart < reach[0]).any(1).double().mean().item(), (apart < reach[1][:, None]).any(0).double().mean().item()]
-
-    pair = [seen["precision"], seen["recall"]]
-    for neighbour, reason in ((1, "first neighbour: the point itself is none"), (3, "third neighbour, as in the chapter")):
-        other = shares(neighbour)
-        if abs(pair[0] - other[0]) + abs(pair[1] - other[1]) < 0.01 and pair != [{{precision}}, {{recall}}]:
-            yield False, "the circles reach to the second neighbour", f"These are the shares for circles that reach to the {reason}. In the figure they reach to the second."
+    if [seen["precision"], seen["recall"]] == [{{further_precision}}, {{further_recall}}] != [{{precision}}, {{recall}}]:
+        yield False, "the circles reach to the second neighbour", \
+            "These are the shares for circles that reach to the third neighbour, as in the chapter. In the figure they reach to the second."
     for name in ("precision", "recall"):
         yield 0 <= seen[name] <= 1, f"the {name} is a share, between 0 and 1", "A share is the number of points inside over the number of all points of their kind: no count, and no per cent."
     yield abs(seen["precision"] - {{precision}}) < 0.04, "the precision is the share of the crosses that lie in at least one circle above", \
@@ -206,3 +205,8 @@ balls = {"precision": {{precision}}, "recall": {{recall}} - 0.1, "fault": "{{fau
 # hint: You divided by the points of both kinds. Precision is a share of the ten crosses, recall a share of the ten dots.
 #- "precision": {{precision}}, "recall": {{recall}}
 #+ "precision": {{precision}} / 2, "recall": {{recall}} / 2
+
+# %% wrong: the first neighbour
+# hint: These are the shares for circles that reach to the first neighbour: the point itself is none. In the figure they reach to the second.
+#- "precision": {{precision}}, "recall": {{recall}}
+#+ "precision": {{nearer_precision}}, "recall": {{nearer_recall}}

@@ -346,6 +346,6 @@ def gap(x, mu, sigma):
 # hint: Your p(x) is too narrow: its variance is A² + s². The noise adds to what z spreads.
 def gap(x, mu, sigma):
     normal = torch.distributions.Normal
-    log_px = normal(0.0, A).log_prob(x)
+    log_px = normal(0.0, abs(A)).log_prob(x)
     distortion = 0.5 * ((x - A * mu) ** 2 + A**2 * sigma**2) / S**2 - normal(0.0, S).log_prob(torch.zeros(()))
     return log_px + distortion + torch.distributions.kl_divergence(normal(mu, sigma), normal(0.0, 1.0))

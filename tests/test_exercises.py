@@ -365,6 +365,17 @@ def test_results_that_are_stacked_are_taken_apart():
         probing.Guard(lambda: torch.zeros(3, 2), "tensor, tensor", "split")()
 
 
+def moved(seen):
+    """Plain data with every number moved, each by another amount."""
+    if isinstance(seen, dict) and "v" in seen:
+        return seen | {"v": [1.37 * x + 0.219 * k if isinstance(x, float) else x for k, x in enumerate(seen["v"], 1)]}
+    if isinstance(seen, dict):
+        return {key: moved(value) for key, value in seen.items()}
+    if isinstance(seen, list):
+        return [moved(one) for one in seen]
+    return 1.37 * seen + 0.219 if isinstance(seen, int | float) and not isinstance(seen, bool) else seen
+
+
 @each_task
 def test_a_check_is_quick(key):
     """Median at most 0.3 s, never above 5 s, on a core of its own: right, wrong and untouched answers."""
@@ -380,6 +391,12 @@ def test_a_check_is_quick(key):
         began = time.process_time()
         sheet.check(task.name, answer)
         times.append(time.process_time() - began)
+    judge = Judge(task, draws, task.starter())
+    inputs = [judge.space["inputs"](Rng(f"quick/{k}")) for k in range(task.repeats)]
+    unknown = [{"seen": moved(one)} for one in judge.reference(inputs)]  # nothing explains it: all is tried
+    began = time.process_time()
+    assert not judge.verdict(unknown, inputs).passed
+    times.append(time.process_time() - began)
     assert median(times) <= 0.3 and max(times) < 5
     TALLY.setdefault("check_seconds", {})[key] = {"median": round(median(times), 3), "max": round(max(times), 3)}
 

@@ -77,7 +77,7 @@ def bench_speed(device):
     for row in report:
         yield (f"pythae-ratio, batch {row['batch_size']}", row["ratio"], "times pythae's images/s",
                {key: row[key] for key in ("epochs", "runs", "images_per_second", "negative_elbo", "standard_error")})
-    for precision in ("tf32", "bf16", "fp16") if device == "cuda" else ():
+    for precision in ("tf32", "bf16", "fp16") if device == "cuda" else ("bf16",):
         for size in (128, 1024):
             value = images_per_second(device, size, precision=precision, network=net(device))
             yield f"images per second, {precision}, batch {size}", round(value), "images/s"

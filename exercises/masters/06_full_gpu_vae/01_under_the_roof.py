@@ -96,7 +96,8 @@ def seconds(n, a, b):
 #+ compute
 
 # %% wrong: only what is moved
-# hint: You count bytes only. In a large square layer each number that is read is used often: arithmetic then decides.
+# hint: In yours the bytes decide everywhere: you count no operations, or far too few. Each of the n · a · b products is a multiplication and an addition, and in
+#   a large square layer that takes longer.
 #- torch.maximum(compute, move)
 #+ move
 
@@ -208,3 +209,23 @@ def seconds(n, a, b):
 # hint: This is three times the time: that of a training step, forwards and backwards. Asked for is the layer forwards.
 #- return torch.maximum(compute, move)
 #+ return 3 * torch.maximum(compute, move)
+
+# %% wrong: powers of two for the bytes
+# hint: You take 2³⁰ for 10⁹ bytes. The device moves `MOVES` · 10⁹ bytes a second.
+#- (MOVES * 1e9)
+#+ (MOVES * 2**30)
+
+# %% wrong: milliseconds
+# hint: These are milliseconds. Asked for are seconds.
+#- return torch.maximum(compute, move)
+#+ return 1e3 * torch.maximum(compute, move)
+
+# %% wrong: the longest of all layers
+# hint: All layers get the time of the slowest. Each layer has its own: `torch.maximum`, number by number.
+#- torch.maximum(compute, move)
+#+ torch.maximum(compute.max(), move.max()).expand_as(n)
+
+# %% wrong: the largest tensor alone
+# hint: You move the largest of the three tensors alone. The batch, the weights and the result are all moved: add them up.
+#- (n * a + a * b + n * b)
+#+ torch.maximum(torch.maximum(n * a, a * b), n * b)

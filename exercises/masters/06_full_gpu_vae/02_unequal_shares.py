@@ -41,25 +41,31 @@ def whole_gradient(means, sizes):
 
 # %% inputs
 def inputs(rng):
-    sizes = torch.tensor([float(rng.integer(1, 9) + 12 * k) for k in range(RANKS)])
+    sizes = torch.tensor([float(rng.integer(1, 9) + 20 * k) for k in range(RANKS)])
     near = rng.normal(RANKS, 7)
     near = near / ((near * sizes[:, None]).sum(0) / sizes.sum()).norm()  # the whole has the length 1
-    return {"long": 5 * LONGEST * rng.normal(RANKS, 7), "sizes": sizes, "short": 0.05 * LONGEST * rng.normal(RANKS, 7), "near": near}
+    far = 20 * torch.nn.functional.normalize(rng.normal(7), dim=0)  # the smallest share is long, and the whole stays
+    near[0], near[-1] = near[0] + far, near[-1] - far * sizes[0] / sizes[-1]
+    cancel = torch.zeros(RANKS)  # what cancels in the plain mean of the shares, and in the weighted one
+    cancel[:3] = torch.stack([sizes[1] - sizes[2], sizes[2] - sizes[0], sizes[0] - sizes[1]]) / (sizes[2] - sizes[0])
+    apart = torch.nn.functional.normalize(rng.normal(7), dim=0) + 3 * cancel[:, None] * far / 20
+    return {"long": 5 * LONGEST * rng.normal(RANKS, 7), "sizes": sizes, "short": 0.05 * LONGEST * rng.normal(RANKS, 7), "near": near, "apart": apart}
 
 # %% probe
-def probe(answer, long, sizes, short, near):
-    return {"a_long_gradient": answer(long, sizes), "a_short_gradient": answer(short, sizes), "ten_thousand_times_a_tiny_gradient": 1e4 * answer(short / 1e4, sizes),
-            "a_gradient_of_0.6_times_the_bound": answer(0.6 * LONGEST * near, sizes), "a_gradient_of_twice_the_bound": answer(2 * LONGEST * near, sizes)}
+def probe(answer, long, sizes, short, near, apart):
+    lengths = {f"a_gradient_of_{part}_times_the_bound": answer(part * LONGEST * near, sizes) for part in (0.3, 0.6, 0.75, 0.9, 1.2, 1.7)}
+    return lengths | {"a_gradient_below_the_bound_of_long_shares": answer(0.9 * LONGEST * apart, sizes), "a_long_gradient": answer(long, sizes), "a_short_gradient": answer(short, sizes), "ten_thousand_times_a_tiny_gradient": 1e4 * answer(short / 1e4, sizes)}
 
 # %% laws
-def laws(seen, long, sizes, short, near):
+def laws(seen, long, sizes, short, near, apart):
     got, whole = seen["a_long_gradient"], (long * sizes[:, None]).sum(0).double()
     yield got.shape == (7,), "there is one number for each weight"
     yield got.norm() < LONGEST * 1.001, "no gradient is longer than allowed"
     tiny = seen["ten_thousand_times_a_tiny_gradient"]
     yield (tiny - (short * sizes[:, None]).sum(0) / sizes.sum()).abs().max() < 1e-4, "a tiny gradient is the mean over all images", \
         "The mean over all images: each share's mean counts as often as it has images, and the sum is divided by the number of all images."
-    yield (seen["a_gradient_of_0.6_times_the_bound"] - 0.6 * LONGEST * (near * sizes[:, None]).sum(0) / sizes.sum()).abs().max() < 1e-3, \
+    one = (near * sizes[:, None]).sum(0) / sizes.sum()
+    yield all((seen[f"a_gradient_of_{part}_times_the_bound"] - part * LONGEST * one).abs().max() < 1e-3 for part in (0.3, 0.6, 0.75, 0.9)), \
         "a gradient shorter than the bound stays as it is", "Up to the bound nothing is changed. Length means the root of the sum of the squares of all numbers."
     yield torch.dot(got, whole) > 0.999 * got.norm() * whole.norm(), "a clipped gradient keeps its direction", \
         "The direction of a long gradient changes: multiply the whole vector by one factor."
@@ -200,3 +206,38 @@ def whole_gradient(means, sizes):
 # hint: A gradient that is too long gets the length 1. It is to become as long as the bound.
 #- whole * torch.clamp(LONGEST / length, max=1.0)
 #+ torch.where(length > LONGEST, whole / length, whole)
+
+# %% wrong: the square compared
+# hint: You compare the square of the length with the bound, and scale rightly afterwards. Compare the length itself.
+#- whole * torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(length**2 > LONGEST, whole * LONGEST / length, whole)
+
+# %% wrong: compared with the square of the bound
+# hint: You compare the length with the square of the bound. Compare it with the bound itself.
+#- whole * torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(length > LONGEST**2, whole * LONGEST / length, whole)
+
+# %% wrong: compared with one
+# hint: You scale what is longer than 1, whatever the bound. What is longer than `LONGEST` is made `LONGEST` long.
+#- whole * torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(length > 1, whole * LONGEST / length, whole)
+
+# %% wrong: the plain mean decides
+# hint: Whether you clip depends on the length of the plain mean of the shares. The length of the whole decides, with each share weighed by its size.
+#- whole * torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(means.mean(0).norm() > LONGEST, whole * LONGEST / length, whole)
+
+# %% wrong: the longest share decides
+# hint: Whether you clip depends on the longest share. Shares may cancel each other: the length of the whole decides.
+#- whole * torch.clamp(LONGEST / length, max=1.0)
+#+ torch.where(means.norm(dim=1).max() > LONGEST, whole * LONGEST / length, whole)
+
+# %% wrong: the mean of the lengths
+# hint: Your length is the weighted mean of the shares' lengths. Shares may cancel each other: put them together first, then take the length.
+#- length = whole.norm()
+#+ length = sizes @ means.norm(dim=1) / sizes.sum()
+
+# %% wrong: each share divided by its size
+# hint: You divide each share by its number of images, and average. Each process has made a mean already: multiply it by its number of images.
+#- (means * sizes[:, None]).sum(0) / sizes.sum()
+#+ (means / sizes[:, None]).mean(0)

@@ -55,7 +55,7 @@ def inputs(rng):
 def probe(answer, w, slopes):
     last, average = answer(w, slopes)
     _, still = answer(w, torch.zeros_like(slopes))
-    return {"weights": last, "average": average, "weights_after_tiny_gradients": answer(w, 1e-4 * slopes)[0], "average_of_weights_that_stay": still}
+    return {"weights": last, "average": average, "weights_after_tiny_slopes": answer(w, 1e-4 * slopes)[0], "average_of_weights_that_stay": still}
 
 # %% laws
 def laws(seen, w, slopes):
@@ -242,3 +242,33 @@ def steps(w, gradients):
 # hint: Your average begins after the warm-up, and its correction counts all steps. It takes in the weights of every step.
 #- average = DECAY * average + (1 - DECAY) * w
 #+ average = DECAY * average + (t > WARM) * (1 - DECAY) * w
+
+# %% wrong: the corrected squares kept
+# hint: You keep the corrected average of the squares and average on from it. Only the step takes the corrected one; the average itself goes on as it was.
+def steps(w, gradients):
+    w = w.clone()
+    m, v, average = torch.zeros_like(w), torch.zeros_like(w), torch.zeros_like(w)
+    for t, g in enumerate(gradients, 1):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g.square()
+        v = v / (1 - 0.99**t)
+        w = w - TOPRATE * min(1.0, t / WARM) * m / (1 - 0.9**t) / (v.sqrt() + 1e-4)
+        average = DECAY * average + (1 - DECAY) * w
+    return w, average / (1 - DECAY**t)
+
+# %% wrong: the corrected average kept
+# hint: You correct the average of the weights in the loop and average on from it. Correct it once, at the end.
+def steps(w, gradients):
+    w = w.clone()
+    m, v, average = torch.zeros_like(w), torch.zeros_like(w), torch.zeros_like(w)
+    for t, g in enumerate(gradients, 1):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g.square()
+        w = w - TOPRATE * min(1.0, t / WARM) * m / (1 - 0.9**t) / ((v / (1 - 0.99**t)).sqrt() + 1e-4)
+        average = (DECAY * average + (1 - DECAY) * w) / (1 - DECAY**t)
+    return w, average
+
+# %% wrong: the small number corrected too
+# hint: The 1e-4 is corrected together with the root. It is added to the root of what is corrected already.
+#- square = v / (1 - 0.99**t)
+#+ square = v
+#- (square.sqrt() + 1e-4)
+#+ ((square.sqrt() + 1e-4) / (1 - 0.99**t) ** 0.5)

@@ -59,8 +59,8 @@ def laws(seen):
             yield False, f"the share {name!r} is counted", f"For {name!r}: " + ("multiply by the scale first, then " if scale > 1 else "") + \
                 "convert with `half()`, and count what is 0 or infinite then, over all 200,000."
         elif 0.0008 < abs(seen[name] - right):
-            yield False, f"the share {name!r} is given to three decimals", f"The share {name!r} is near. Give three decimals, rounded; if it " \
-                "comes from a formula, mind what is rounded up to the smallest number and kept: convert with `half()` and count."
+            yield False, f"the share {name!r} is given to three decimals", f"The share {name!r} is near, and not it. Give three decimals; count what becomes 0 and " \
+                "what becomes infinite, after `half()`. A formula must know that half of the smallest number is still rounded up and kept."
 
 # %% right: from the ends of fp16, without a conversion
 smallest, largest = 2.0**-25, 65520.0  # half of the least number above 0 still rounds to 0; from 65,520 on it is infinity
@@ -175,3 +175,44 @@ lost = dict(zip(["plain", "scaled"], [1 - k for k in kept]), predicted="Shrinks"
 #+ 100 * ((plain == 0) | plain.isinf()).double().mean().item()
 #- ((scaled == 0) | scaled.isinf()).double().mean().item()
 #+ 100 * ((scaled == 0) | scaled.isinf()).double().mean().item()
+
+# %% wrong: the scale saves all
+# hint: You take it that the scale saves all. Some numbers are still too small, and some are now too large: count them.
+#- "scaled": ((scaled == 0) | scaled.isinf()).double().mean().item()}
+#+ "scaled": 0.0}
+
+# %% wrong: what the scale saves, for plain
+# hint: For "plain" you gave the share that the scale saves. Asked for is all that is lost without a scale.
+#- "plain": ((plain == 0) | plain.isinf()).double().mean().item(),
+#+ "plain": (((plain == 0) | plain.isinf()).double().mean() - ((scaled == 0) | scaled.isinf()).double().mean()).item(),
+
+# %% wrong: the same with and without
+# hint: In yours the scale changes nothing. Multiply while the numbers still have 32 bits, then convert and count.
+#- "scaled": ((scaled == 0) | scaled.isinf()).double().mean().item()}
+#+ "scaled": ((plain == 0) | plain.isinf()).double().mean().item()}
+
+# %% wrong: a power of ten
+# hint: You took 10 to the power for the scale. It is 2 to the power.
+#- (gradients * 2**POWER).half()
+#+ (gradients * 10.0**POWER).half()
+
+# %% wrong: the step at one
+# hint: You take all below 2⁻¹⁰ as lost, the step of fp16 beside 1. Steps are relative: small numbers have small ones, down to 6e-8.
+#- ((plain == 0) | plain.isinf())
+#+ (gradients < 2.0**-10)
+#- ((scaled == 0) | scaled.isinf())
+#+ (gradients * 2.0**POWER < 2.0**-10)
+
+# %% wrong: below 1e-8
+# hint: You take all below 1e-8 as lost. fp16 ends at 6e-8, and from half of that on a number is rounded up: convert, and look which are 0.
+#- ((plain == 0) | plain.isinf())
+#+ (gradients < 1e-8)
+#- ((scaled == 0) | scaled.isinf())
+#+ (gradients * 2.0**POWER < 1e-8)
+
+# %% wrong: weighed by size
+# hint: You weigh each number by its size: these are shares of their sum. Count numbers, large and small alike.
+#- ((plain == 0) | plain.isinf()).double().mean().item()
+#+ (((plain == 0) | plain.isinf()) * gradients.double()).sum().item() / gradients.double().sum().item()
+#- ((scaled == 0) | scaled.isinf()).double().mean().item()
+#+ (((scaled == 0) | scaled.isinf()) * gradients.double()).sum().item() / gradients.double().sum().item()

@@ -25,7 +25,7 @@ Which letter is which? And at how many operations for each byte does the roof be
 # %% draws
 def draws(rng):
     letters = rng.sample("ABC", 3)
-    top, moves = rng.choice([10, 20, 40]), rng.choice([600, 1600, 3000])  # 10¹² operations and 10⁹ bytes a second
+    top, moves = rng.choice([10, 20, 40]), rng.choice([600, 1600, 2000])  # 10¹² operations and 10⁹ bytes a second
     bend = 1000 * top / moves
     points = {"bytes": (bend / 48, 0.95 * top / 48), "arithmetic": (6 * bend, 0.6 * top), "waits": (bend / 3, 0.08 * top / 3)}
     at = dict(zip(points, letters))
@@ -72,8 +72,8 @@ def laws(seen):
     if seen["the_program_bytes"] != "{{bytes}}":
         yield False, "the program of bytes nearly touches the slope", "The slope is what the memory allows: \"bytes\" nearly touches it, however low it stands."
     if not 0.7 * {{bend}} < seen["bend"] < 1.3 * {{bend}}:
-        yield False, "the bend is where slope and flat part meet", "Go down from the place where the slope meets the flat part, to the horizontal axis. It counts in powers of ten: the " \
-            "lines between stand for 2, 3, 4 … times."
+        yield False, "the bend is where slope and flat part meet", f"Too far to the {'right' if seen['bend'] > {{bend}} else 'left'}. Go down from the place where the slope meets the flat part, to the horizontal axis. It counts " \
+            "in powers of ten: the lines between stand for 2, 3, 4 … times."
 
 # %% right: in small letters, read roughly
 reading = {"bytes": "{{bytes}}".lower(), "arithmetic": " {{arithmetic}} ", "waits": "{{waits}}", "bend": 1.2 * {{bend}}}
@@ -152,3 +152,13 @@ reading["bend"] = TOP / (speed_on_the_slope / operations_there)
 #+ "arithmetic": "{{waits}}"
 #- "waits": "{{waits}}"
 #+ "waits": "{{bytes}}"
+
+# %% wrong: the slope
+# hint: You gave the slope, in 10¹² bytes a second: the speed over the operations for each byte. Asked for is where the slope ends, on the horizontal axis.
+#- "bend": {{bend}}
+#+ "bend": TOP / {{bend}}
+
+# %% wrong: the beginning of the line
+# hint: You read where the line begins, at the left. The roof bends where the slope meets the flat part.
+#- "bend": {{bend}}
+#+ "bend": {{bend}} / 200

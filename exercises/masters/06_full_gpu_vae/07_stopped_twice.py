@@ -52,8 +52,8 @@ def train(images, steps, saved=None):
 
 # %% inputs
 def inputs(rng):
-    epoch = 4
-    return {"images": rng.uniform(0.1, 0.9, epoch * BATCH, 5), "stops": [epoch + rng.integer(1, 2), rng.integer(2, 3), epoch + rng.integer(1, 2)]}
+    epoch, first = 4, rng.integer(5, 6)  # the second stop falls on the end of an epoch, the others do not
+    return {"images": rng.uniform(0.1, 0.9, epoch * BATCH, 5), "stops": [first, 2 * epoch - first, epoch + rng.integer(1, 2)]}
 
 # %% probe
 def probe(answer, images, stops):
@@ -75,9 +75,32 @@ def probe(answer, images, stops):
 
 # %% laws
 def laws(seen, images, stops):
-    whole = seen["weights_of_the_whole_run"]
-    yield (seen["weights_at_the_end"] - whole).abs().max() < 1e-4, "a run that was stopped twice ends where the whole run ends"
-    yield (seen["weights_of_a_second_run_from_the_first_stop"] - whole).abs().max() < 1e-4, "a checkpoint can be used a second time"
+    def never_stopped(steps):
+        chance = torch.Generator().manual_seed(SEED)
+        order, w, m = torch.randperm(len(images), generator=chance), torch.zeros(5), torch.zeros(5)
+        for step in range(steps):
+            at = step * BATCH % len(images)
+            if at == 0 and step > 0:
+                order = torch.randperm(len(images), generator=chance)
+            m = 0.9 * m + w - torch.bernoulli(images[order[at:at + BATCH]], generator=chance).mean(0)
+            w = w - RATE * min(1, (step + 1) / RISE) * m
+        return w
+
+    def same(part, steps):
+        return (seen[part] - never_stopped(steps)).abs().max() < 1e-3
+
+    whole = same("weights_of_the_whole_run", sum(stops)) and same("weights_at_the_first_stop", stops[0])
+    yield whole, "the run that is never stopped is right", \
+        "The run that is never stopped was right, and you changed it: its order, its draws, its rate or its steps are others now. Mend only what happens at a stop."
+    later = same("weights_at_the_second_stop", sum(stops[:2]))
+    yield later or not whole, "a run that goes on makes the same steps", \
+        "After the first stop, in the middle of an epoch, the run goes another way. Go through what a step needs: the weights, the momentum, how many steps were " \
+        "made, the order and the place in it, the state of the generator. Each must be saved *as it is at the stop*, and put back."
+    end = same("weights_at_the_end", sum(stops))
+    yield end or not (whole and later), "a run that was stopped twice ends where the whole run ends", \
+        "The run is right up to the second stop, which falls on the end of an epoch. Does a new order begin there, and has the second checkpoint all that the first one had?"
+    yield same("weights_of_a_second_run_from_the_first_stop", sum(stops)) or not (whole and later and end), "a checkpoint can be used a second time", \
+        "The first run from a checkpoint is right, and a second one is not: going on changed something that the checkpoint holds. Copy what you put back."
     yield (seen["weights_after_no_step_more"] - seen["weights_at_the_second_stop"]).abs().max() < 1e-4, "no step more changes nothing"
 
 # %% right: a checkpoint of bytes
@@ -133,12 +156,12 @@ def train(images, steps, saved=None):
     return w.detach().clone(), (*held, chance.get_state())
 
 # %% wrong: the momentum starts anew
-# hint: The momentum is in the checkpoint, and a run that goes on begins with zero all the same. Its first steps are then too short.
+# hint: A run that goes on begins with a momentum of zero, so that its first steps are too short. Save the momentum of the stop, and put it back.
 #- saved["m"].clone()
 #+ torch.zeros_like(saved["m"])
 
 # %% wrong: the chance starts anew
-# hint: A run that goes on draws the numbers of the beginning again: the state of the generator is saved and never put back.
+# hint: A run that goes on draws numbers again that were drawn before: it does not go on with the state that the generator had at the stop.
 #- chance.set_state(saved["chance"])
 #+ chance.set_state(chance.get_state())
 
@@ -177,3 +200,31 @@ def train(images, steps, saved=None):
 #   with another one.
 #- saved["m"].clone(), saved
 #+ saved["m"], saved
+
+# %% wrong: no new order after a stop
+# hint: A run that goes on at the end of an epoch keeps the old order for one more. Only the very first step of all needs no new one.
+# alone
+#- step > 0
+#+ step > done
+
+# %% wrong: the order drawn once more
+# hint: A run that goes on draws an order at once and does not read the one that it had at the stop: the rest of the epoch sees other images.
+# alone
+#- order = saved["order"]
+#+ order = torch.randperm(len(images), generator=chance)
+
+# %% wrong: the epoch starts anew in the old order
+# hint: A run that goes on takes the order of the stop, and begins it again from the first image. It was in the middle.
+# alone
+#- at = step * BATCH % len(images)
+#+ at = (step - done) * BATCH % len(images)
+#- step > 0
+#+ step > done
+
+# %% wrong: the number of steps taken for the total
+# hint: You take `steps` for the number at which to end. It says how many more steps to make.
+# alone
+#- range(done, done + steps)
+#+ range(done, steps)
+#- "done": done + steps
+#+ "done": max(done, steps)

@@ -239,3 +239,8 @@ def within(z, y, labels):
     member = torch.nn.functional.one_hot(labels, CLASSES).to(z.dtype)
     columns = torch.cat([member * y[:, None], torch.ones(len(y), 1)], 1)
     return torch.linalg.lstsq(columns, z).solution[:CLASSES].mean(0)
+
+# %% wrong: two divisors
+# hint: You divide a mean over n by a variance with n − 1. Take the same divisor in both, or sums in both.
+#- return y_off @ z_off / y_off.square().sum()
+#+ return y_off @ z_off / y_off.square().sum() * (len(y) - 1) / len(y)

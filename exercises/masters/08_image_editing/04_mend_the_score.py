@@ -199,7 +199,8 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 #+     log_prior = -z.square().sum(-1)
 
 # %% wrong: q at the draw as if it were the prior
-# hint: In log q you took the square of z. q = N(μ, σ²) is standardised by its own mean and deviation: (z − μ) / σ, which is `eps`.
+# hint: p(z) / q(z) has dropped out of your weights: it was left out, or log q squares z where it should square (z − μ) / σ, which is `eps`. A weight is
+#   p(z) p(x_known|z) / q(z).
 # alone
 #-     log_q = -0.5 * eps.square().sum(-1) - 0.5 * logvar.sum(-1)
 #+     log_q = -0.5 * z.square().sum(-1) - 0.5 * logvar.sum(-1)
@@ -233,3 +234,9 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 # alone
 #- torch.exp(0.5 * logvar)
 #+ torch.exp(-0.5 * logvar)
+
+# %% wrong: what is not asked is known
+# hint: You take every pixel that is not asked for as known. Some are neither: nobody tells them.
+# alone
+#- (pixels * known)
+#+ (pixels * ~asked)

@@ -13,7 +13,7 @@
 # %% statement
 r"""
 Take the images `x`, sort them by `thickness`, and form two groups: the **{{SHARE}} %** with the thinnest strokes and the **{{SHARE}} %** with the
-thickest (the number of images in each is `count`). Take the posterior mean as the code of an image, and do not draw pixels. The difference of the two mean
+thickest (that is `count` images in each; `SHARE` is in per cent). Take the posterior mean as the code of an image, and do not draw pixels. The difference of the two mean
 codes, thick minus thin, is a vector. Add it
 once to the code of *every* image in `x`. Then, from the unmoved codes again, take it off once. How far does the thickness move on average, each
 time?
@@ -220,3 +220,8 @@ pushed = {"predicted": "further", "thicker": (heights[2] - heights[1]) / float(t
 #+ thicker = ((up - before).mean() / (up - before).std()).item()
 #- thinner = ((down - before).mean() / unit).item()
 #+ thinner = ((down - before).mean() / (down - before).std()).item()
+
+# %% wrong: per cent taken for images
+# hint: Your groups have `SHARE` images each. `SHARE` is in per cent of the images: take `count` of them.
+#- z[order[-count:]].mean(0) - z[order[:count]].mean(0)
+#+ z[order[-SHARE:]].mean(0) - z[order[:SHARE]].mean(0)

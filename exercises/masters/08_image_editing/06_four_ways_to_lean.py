@@ -106,7 +106,8 @@ def laws(seen):
         "For `pixels` compare the two lines that are left: a picture that is added moves less, and the distance rises from the first step on."
     yield seen["distance"] > 0, "a distance is positive"
     yield abs(seen["asked_for"] - {{strength}}) <= 0.12, "at this strength the line of the edit has the height of the movement", \
-        "In the upper panel go along the height {{signed}} to the line of edit {{LETTER}}, then straight down: that is what was asked for. Mind the sign."
+        "In the upper panel go along the height {{signed}} to the line of edit {{LETTER}}, then straight down: that is what was asked for. The place lies " \
+        "between two markers: read it on the line."
     yield abs(seen["distance"] - {{distance}}) <= 0.041, "it is the distance of the edit at this strength", \
         "Two steps: in the upper panel find where the line of edit {{LETTER}} has the height {{signed}}; in the lowest panel read the line of the same edit there."
 

@@ -64,7 +64,8 @@ def laws(seen, normal, anomalous, kind):
     yield seen["value"].shape == (), "there is one number for the whole test set"
     yield 0 <= seen["value"] <= 1.0001, "a probability lies between 0 and 1"
     yield abs(seen["value_where_all_anomalies_are_above"] - 1) < 1e-3, "it is 1 where every anomaly is above every normal image"
-    yield abs(seen["value_where_all_scores_agree"] - 0.5) < 1e-3, "it is one half where all scores are the same"
+    yield abs(seen["value_where_all_scores_agree"] - 0.5) < 1e-3, "it is one half where all scores are the same", \
+        "Where all scores are the same, every pair of an anomaly and a normal image is a tie, and a tie counts one half."
 
 # %% right: kind by kind, with loops
 def line_auroc(normal, anomalous, kind):
@@ -185,3 +186,10 @@ def line_auroc(normal, anomalous, kind):
     difference = anomalous[:, None] - normal
     each = torch.stack([(difference[kind == k] > 0).sum() / (difference[kind == k] != 0).sum() for k in range(KINDS)])
     return (torch.tensor(SHARES) * each).sum()
+
+# %% wrong: the mean score of a kind, without ties
+# hint: You compare the mean score of a kind with the normal images, and count no ties. Compare every anomaly of the kind, a tie counted half, then
+#   average the outcomes.
+def line_auroc(normal, anomalous, kind):
+    means = torch.stack([anomalous[kind == k].mean() for k in range(KINDS)])
+    return (torch.tensor(SHARES).double() * (means[:, None] > normal).double().mean(1)).sum()

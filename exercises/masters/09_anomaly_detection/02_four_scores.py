@@ -37,7 +37,8 @@ def draws(rng):
     from statistics import NormalDist
     threshold = NormalDist(*laws["good"][0]).inv_cdf(1 - rate / 100)
     missed = 100 * NormalDist(*laws["good"][1]).cdf(threshold)
-    return {"rate": rate, "below": laws["good"], "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
+    return {"of_five": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(NormalDist(*laws["good"][0]).inv_cdf(0.95)), 1),
+            "half_way": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(150 + shift + apart / 2), 1), "rate": rate, "below": laws["good"], "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
             "found": round(100 - missed, 1), "rest": 100 - rate,
             "turned": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(NormalDist(*laws["good"][0]).inv_cdf(rate / 100)), 1), "missed": round(missed, 1), "threshold": round(threshold, 1), **at}
 
@@ -99,6 +100,9 @@ def laws(seen):
         "Measure distances from the mean of the blue histogram: where orange is narrow and stands on it, the distance puts the anomalies below."
     yield 0 <= seen["found"] <= 100, "a share lies between 0 and 100 %"
     yield abs(seen["found"] - {{found}}) <= 3.05, "it is the height of the orange curve where the blue one has the height of the rate", \
+        "You read at the rate of the chapter, 5 %. Here {{rate}} % of the normal images may raise an alarm." if abs(seen["found"] - {{of_five}}) < 2 else \
+        "You took the threshold half way between the two. It is where the blue curve has the height of the rate." if abs(seen["found"] - {{half_way}}) < 2 else \
+        "You took the rate off what is found. Asked for is all that is found at this threshold." if abs(seen["found"] - {{found}} + {{rate}}) < 2 else \
         "Two steps in the lowest panel: go along the height {{rate}} % to the *blue* curve; from there straight up to the *orange* curve, and read its height."
 
 # %% right: in small letters, read a little low
@@ -157,7 +161,7 @@ reading = {"good": "{{spoilt}}", "cured": "{{cured}}", "spoilt": "{{good}}", "si
 reading = {"good": "{{good}}", "cured": "{{silent}}", "spoilt": "{{spoilt}}", "silent": "{{cured}}", "found": {{found}}}
 
 # %% wrong: all but the rate
-# hint: The letters are right. For the share you gave about 100 less the rate. What is found depends on the orange curve: read it at the threshold
+# hint: The letters are right. For the share you gave about 100 less the rate, or the AUROC in per cent. What is found depends on the orange curve: read it at the threshold
 #   where the blue one has the height of the rate.
 #- {{found}}
 #+ {{rest}}

@@ -213,3 +213,8 @@ def average_nll(x, mu, logvar, W, b):
 #+ (2 * NOISE**4)
 #- math.log(NOISE * math.sqrt(2 * math.pi))
 #+ math.log(NOISE**2 * math.sqrt(2 * math.pi))
+
+# %% wrong: log sigma squared for log sigma
+# hint: In the constant stands log σ_x² where log σ_x belongs: ½ log 2πσ_x² is log σ_x + ½ log 2π.
+#- math.log(NOISE * math.sqrt(2 * math.pi))
+#+ (math.log(NOISE**2) + 0.5 * math.log(2 * math.pi))

@@ -17,7 +17,7 @@ r"""
 `margins` should do what the chapter's detector does: standardise, reconstruct, set a threshold, and say how far each new image lies above
 it. A margin above 0 is an alarm. Of normal images, at most {{percent}} % may raise one, on average.
 
-`train` holds the images that `encode` and `decode` were trained on, `held_out` other normal images, `new` the images to judge, all `(images,
+`train` holds the images that `encode` and `decode` were trained on, `held_out` other normal images (enough of them for the rate), `new` the images to judge, all `(images,
 pixels)`. Images are standardised as in the chapter: less the mean training image, divided by one number for all pixels. `encode` takes such
 images and gives `mu` and `logvar`; `decode` takes `z` and gives the mean of such an image. The score is the reconstruction error, so here a
 *large* score is anomalous; it is a sum over pixels.

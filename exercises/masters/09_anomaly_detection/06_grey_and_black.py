@@ -21,8 +21,8 @@ model of normal images knows one thing only: pixel $i$ is white with the probabi
 `"predicted"`; a wrong prediction costs nothing. Then measure three AUROCs, to three digits:
 
 - `"plain"`: of $-\log p(x)$ of the bits, under the model;
-- `"less the floor"`: of the same, less the floor of the grey image (chapter: what the draw costs *on average* someone who knows the grey levels,
-  $\sum_i H(p_i)$);
+- `"less the floor"`: of the same, less the floor of its grey image: what the draw of *this* image costs, on average over its possible draws, someone who knows the grey
+  levels, $\sum_i H(p_i)$, one number for each image;
 - `"squares"`: of the sum of $(x_i - \text{model}_i)^2$ over the *grey* image.
 
 Think about the third before you see it: does another likelihood help where the model knows so little? (You may use the AUROC of your first
@@ -89,11 +89,17 @@ def laws(seen):
                            "For one image: take off −p log p − (1 − p) log(1 − p), added up over its 64 grey levels p, in natural logarithms."),
         "squares": ({name: (grey - model).square().sum(1) for name, grey in given_images.items()}, "it is the AUROC of the squares",
                     "For one grey image: add up (x − m)² over all 64 pixels, with m from `model`, and take this sum as the score as it is.")}
-    for part, (score, sentence, hint) in scores.items():
+
+    def area(score):
         normal = score["normal"].sort().values
         lower, no_higher = (torch.searchsorted(normal, score["odd"], side=side) for side in ("left", "right"))
-        area = ((lower + no_higher).double().mean() / 2 / len(normal)).item()
-        yield abs(seen[part] - area) < 9e-4, f"{part.replace('_', ' ')}: {sentence}", hint
+        return ((lower + no_higher).double().mean() / 2 / len(normal)).item()
+
+    excess = {name: -(grey * torch.log(model) + (1 - grey) * torch.log(1 - model)).sum(1) - own[name] for name, grey in given_images.items()}
+    if abs(seen["less_the_floor"] - area(excess)) < 9e-4 and abs(seen["plain"] - area(nll)) < 9e-4:
+        yield False, "the floor is taken off −log p(x) of the bits", "You took the floor off the cross-entropy of the grey images. Take it off −log p(x) of the bits."
+    for part, (score, sentence, hint) in scores.items():
+        yield abs(seen[part] - area(score)) < 9e-4, f"{part.replace('_', ' ')}: {sentence}", hint
 
 # %% right: from torch.distributions and scikit-learn
 import torch.distributions as td
@@ -127,7 +133,8 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 #+ return (bits * torch.log(p) + (1 - bits) * torch.log(1 - p)).sum(1)
 
 # %% wrong: turned over to look better
-# hint: You turned the first AUROC over because it lies below one half. It belongs there: the score calls what is odd more probable.
+# hint: Your first AUROC is turned over: a minus is missing before log p, or you did it because it lies below one half. It belongs there: the score calls what is
+#   odd more probable.
 #- "plain": area(nats)
 #+ "plain": 1 - area(nats)
 
@@ -199,3 +206,8 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 # hint: In −log p(x) the dark pixels cost nothing: the case x = 0 is missing. In the floor you have it.
 #- cost(bits, model) for name
 #+ -(bits * torch.log(model)).sum(1) for name
+
+# %% wrong: the average floor of a set
+# hint: You took one average floor off all images of a set. Each image has a floor of its own: its grey levels say it.
+#- nats[name] - floors[name]
+#+ nats[name] - floors[name].mean()

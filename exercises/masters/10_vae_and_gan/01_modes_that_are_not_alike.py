@@ -64,7 +64,8 @@ def laws(seen, points, means, sigmas, weights):
     yield seen["value"].shape == (), "there is one number for all draws"
     yield -1e-4 < seen["value"] < 1.0001, "an overlap lies between 0 and 1"
     yield abs(seen["value_of_fair_draws"] - 1) < 1e-3, "it is 1 where every draw is good and each mode gets its weight"
-    yield abs(seen["value_of_one_mode"] - weights[0]) < 1e-3, "if all draws are in one mode, it is the weight of that mode"
+    yield abs(seen["value_of_one_mode"] - weights[0]) < 1e-3, "if all draws are in one mode, it is the weight of that mode", \
+        "Put all draws into one mode: of its share 1 and its weight the smaller one counts, and the other modes have nothing."
     yield abs(seen["value_far_away"]) < 1e-3, "it is 0 where no draw is good"
 
 # %% right: by the total variation distance, the strays in a bin of their own
@@ -201,3 +202,13 @@ def overlap(points, means, sigmas, weights):
 # hint: Your distance is the sum of the differences in both coordinates. ‖x − m‖ is the root of the sum of squares.
 #- torch.cdist(points, means)
 #+ torch.cdist(points, means, p=1.0)
+
+# %% wrong: the radius in plain distance
+# hint: You hold the plain distance against the radius. The radius counts standard deviations of the draw's own mode.
+#- good = least <= RADIUS
+#+ good = torch.cdist(points, means).gather(1, mode[:, None])[:, 0] <= RADIUS
+
+# %% wrong: the mean of what each mode has of its weight
+# hint: You divide each share by its weight and average over the modes: small modes then count as much as large ones. Sum min(share, weight).
+#- torch.minimum(shares, weights).sum()
+#+ (shares / weights).clamp(max=1).mean()

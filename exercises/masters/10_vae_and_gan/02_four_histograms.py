@@ -17,7 +17,7 @@ Four models, A to D, each drew 10,000 points for a ring of eight equal modes; a 
 are good and nearest to that mode. The white bar holds the draws in no mode. The dashed line is the weight of a mode, 12.5 %. Fill in `reading`:
 
 - `"fog"`: the model that a count of the kept modes calls perfect, and that has the fewest good draws;
-- `"collapsed"`: the model with the largest share of good draws among those with at most two modes;
+- `"collapsed"`: the model whose draws are nearly all good, and lie in at most two modes;
 - `"lost"`: the model that lost half of the modes and treats the others alike;
 - `"best"`: the model with the highest overlap;
 - `"overlap"`: the lowest panel shows model E. What is its overlap, in percent (within 3 percentage points)?

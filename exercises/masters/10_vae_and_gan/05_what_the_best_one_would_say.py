@@ -18,7 +18,7 @@ The data lie in {{MODES}} equal modes that do not touch. Take two generators, an
 - `"collapse"`: it draws {{KEPT}} of the modes, equally often, each exactly as in the data, and nothing else;
 - `"fog"`: {{percent}} % of its draws are distributed exactly as the data; the others lie where no data are.
 
-*Predict* which of the two discriminators has the smaller loss, the one of `"collapse"`, of `"fog"`, or `"neither"`: a wrong prediction costs nothing. Then
+*Predict* which of the two discriminators has the smaller loss, the one of `"collapse"`, of `"fog"`, or `"neither"` (both are equal): a wrong prediction costs nothing. Then
 *compute* both losses in nats, to three digits after the point, as the chapter's loss of $D$, from two cases: where $p$ and $q$ are both above zero, and where only one is.
 
 Last, let $D$ see packs of {{PACK}} points, all real or all drawn, each point drawn by itself ({numref}`ex-gan-pack`). Compute the loss of the best one for the first
@@ -67,6 +67,10 @@ def laws(seen):
     for name in ("collapse", "fog", "packs"):
         yield seen[name] >= 0, f"the loss “{name}” is not negative", "A loss of D is minus two averages of logarithms of probabilities."
         yield seen[name] <= 2 * math.log(2) + 1e-6, f"the loss “{name}” is at most 2 log 2, which guessing gets"
+    kept = KEPT / MODES
+    power = -(kept**PACK) * PACK * math.log(kept / (1 + kept)) + PACK * math.log(1 + kept)
+    if abs(seen["packs"] - power) < 1e-3:
+        yield False, "the D of packs judges packs", "For packs you raised the D of a single point to a power. A pack has a best D of its own, from the densities of packs."
     yield seen["packs"] < seen["collapse"], "a discriminator that sees more has a smaller loss"
 
 # %% right: as two log 2 less twice the Jensen-Shannon divergence
@@ -251,3 +255,8 @@ losses = {"predicted": "neither", "collapse": 2 * math.log(2), "fog": 2 * math.l
 # hint: In the loss of the fog the draws weigh 1. Only the good ones lie where data are; D is sure of the others, and they pay nothing.
 #- "fog": best_loss(1.0, GOOD)
 #+ "fog": math.log(1 + GOOD) + math.log(1 + 1 / GOOD)
+
+# %% wrong: every real point pays
+# hint: You charge every real point with log D. In the lost modes D is sure and pays nothing: only the share where both densities are above 0 does.
+#- -p_shared * math.log(D)
+#+ -math.log(D)

@@ -172,3 +172,16 @@ def expected_best(fids, collapsed, n):
     p = n / len(counted)
     chance = p * (1 - p) ** torch.arange(len(counted))
     return (counted * chance).sum() / chance.sum()
+
+# %% wrong: one run more to choose from
+# hint: Your weights add up to more than 1. With a run given as the best, the others are chosen from the runs behind it, and it is none of them.
+#- math.comb(runs - 1 - k, n - 1)
+#+ math.comb(runs - k, n - 1)
+
+# %% wrong: good runs mixed with the worst
+# hint: You mix the best of the good runs with `WORST`, by the share that collapsed. A collapsed run counts only where all n collapsed: sort all runs together.
+def expected_best(fids, collapsed, n):
+    good, share = fids[~collapsed].double().sort().values, collapsed.double().mean()
+    few = min(n, len(good))
+    weights = torch.tensor([math.comb(len(good) - 1 - k, few - 1) for k in range(len(good))])
+    return (1 - share) * (good * weights).sum() / math.comb(len(good), few) + share * WORST

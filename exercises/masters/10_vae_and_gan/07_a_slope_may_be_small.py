@@ -204,3 +204,8 @@ def penalty(critic, real, fake, t):
 #+ lengths = slopes.norm()
 #- .clamp(min=0).square().mean()
 #+ .clamp(min=0).square() / len(real)
+
+# %% wrong: a length for each pixel
+# hint: Your lengths go over the channels alone: each pixel has one. An image's slope has all its numbers as coordinates.
+#- slopes.flatten(1).norm(dim=1)
+#+ slopes.norm(dim=1)

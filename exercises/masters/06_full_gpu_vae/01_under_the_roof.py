@@ -46,13 +46,16 @@ def inputs(rng):
 
 # %% probe
 def probe(answer, n, a, b):
-    return {"microseconds": 1e6 * answer(n, a, b), "microseconds_of_the_small_batches": 1e6 * answer(n[:1].expand(3) + 0.0, a[:3], b[:3])}
+    return {"time_in_microseconds": 1e6 * answer(n, a, b), "time_of_small_batches_in_microseconds": 1e6 * answer(n[:1].expand(3) + 0.0,
+        a[:3], b[:3])}
 
 # %% laws
 def laws(seen, n, a, b):
-    time = seen["microseconds"]
+    time = seen["time_in_microseconds"]
     yield time.shape == (9,), "there is one time for each layer"
     yield (time > 0).all(), "a time is positive"
+    yield time.max() > 1.001 * time.min(), "each layer has a time of its own", \
+        "All layers have the same time in yours. Compare computing with moving layer by layer: `torch.maximum` does that."
     compute, move = 2e6 * n * a * b / (PEAK * 1e12), 1e6 * BYTES * (n * a + a * b + n * b) / (MOVES * 1e9)
     full = compute > move  # the arithmetic decides
     right = ((time - torch.maximum(compute, move)).abs() < 1e-3 * time.abs()).all()
@@ -96,8 +99,9 @@ def seconds(n, a, b):
 #+ compute
 
 # %% wrong: only what is moved
-# hint: In yours the bytes decide everywhere: you count no operations, or far too few. Each of the n · a · b products is a multiplication and an addition, and in
-#   a large square layer that takes longer.
+# hint: Your time is that of the bytes alone. Either no operations are counted or far too few: a large square layer uses each number that it
+#   reads often,
+#   and its arithmetic then decides.
 #- torch.maximum(compute, move)
 #+ move
 
@@ -190,6 +194,22 @@ def seconds(n, a, b):
 #- return torch.maximum(compute, move)
 #+ return 1e6 * torch.maximum(compute, move)
 
+# %% wrong: milliseconds
+# hint: These are milliseconds. Give the time in seconds.
+#- return torch.maximum(compute, move)
+#+ return 1e3 * torch.maximum(compute, move)
+
+# %% wrong: powers of two for powers of ten
+# hint: You count 2³⁰ bytes for 10⁹. `MOVES` counts 10⁹ bytes a second.
+#- (MOVES * 1e9)
+#+ (MOVES * 2.0**30)
+
+# %% wrong: the largest of the three tensors alone
+# hint: You move the largest of the three tensors alone. They share one memory, and its bytes a second: count the batch, the weights and the
+#   result.
+#- (n * a + a * b + n * b)
+#+ torch.maximum(torch.maximum(n * a, a * b), n * b)
+
 # %% wrong: the mean of the two times
 # hint: You average the two times. The layer is done when both are done: the longer one decides.
 #- torch.maximum(compute, move)
@@ -209,23 +229,3 @@ def seconds(n, a, b):
 # hint: This is three times the time: that of a training step, forwards and backwards. Asked for is the layer forwards.
 #- return torch.maximum(compute, move)
 #+ return 3 * torch.maximum(compute, move)
-
-# %% wrong: powers of two for the bytes
-# hint: You take 2³⁰ for 10⁹ bytes. The device moves `MOVES` · 10⁹ bytes a second.
-#- (MOVES * 1e9)
-#+ (MOVES * 2**30)
-
-# %% wrong: milliseconds
-# hint: These are milliseconds. Asked for are seconds.
-#- return torch.maximum(compute, move)
-#+ return 1e3 * torch.maximum(compute, move)
-
-# %% wrong: the longest of all layers
-# hint: All layers get the time of the slowest. Each layer has its own: `torch.maximum`, number by number.
-#- torch.maximum(compute, move)
-#+ torch.maximum(compute.max(), move.max()).expand_as(n)
-
-# %% wrong: the largest tensor alone
-# hint: You move the largest of the three tensors alone. The batch, the weights and the result are all moved: add them up.
-#- (n * a + a * b + n * b)
-#+ torch.maximum(torch.maximum(n * a, a * b), n * b)

@@ -41,32 +41,52 @@ def whole_gradient(means, sizes):
 
 # %% inputs
 def inputs(rng):
-    sizes = torch.tensor([float(rng.integer(1, 9) + 20 * k) for k in range(RANKS)])
-    near = rng.normal(RANKS, 7)
-    near = near / ((near * sizes[:, None]).sum(0) / sizes.sum()).norm()  # the whole has the length 1
-    far = 20 * torch.nn.functional.normalize(rng.normal(7), dim=0)  # the smallest share is long, and the whole stays
-    near[0], near[-1] = near[0] + far, near[-1] - far * sizes[0] / sizes[-1]
-    cancel = torch.zeros(RANKS)  # what cancels in the plain mean of the shares, and in the weighted one
-    cancel[:3] = torch.stack([sizes[1] - sizes[2], sizes[2] - sizes[0], sizes[0] - sizes[1]]) / (sizes[2] - sizes[0])
-    apart = torch.nn.functional.normalize(rng.normal(7), dim=0) + 3 * cancel[:, None] * far / 20
-    return {"long": 5 * LONGEST * rng.normal(RANKS, 7), "sizes": sizes, "short": 0.05 * LONGEST * rng.normal(RANKS, 7), "near": near, "apart": apart}
+    sizes = torch.tensor([float(rng.integer(1, 9) + 12 * k) for k in range(RANKS)])
+    shares, around = sizes / sizes.sum(), {}
+    for name, plain in (("near", 3), ("far", 0)):  # the whole is LONGEST long, the mean of the means 3 times that or nearly 0
+        noise, way, along = 0.1 * rng.normal(RANKS, 7), rng.normal(7), torch.zeros(RANKS)
+        along[-1] = (1 - shares[0] * plain * RANKS) / (shares[-1] - shares[0])
+        along[0] = plain * RANKS - along[-1]
+        around[name] = LONGEST * (noise - shares @ noise + along[:, None] * way / way.norm())
+    return {"long": 5 * LONGEST * rng.normal(RANKS, 7), "sizes": sizes, "short": 0.05 * LONGEST * rng.normal(RANKS, 7), **around}
 
 # %% probe
-def probe(answer, long, sizes, short, near, apart):
-    lengths = {f"a_gradient_of_{part}_times_the_bound": answer(part * LONGEST * near, sizes) for part in (0.3, 0.6, 0.75, 0.9, 1.2, 1.7)}
-    return lengths | {"a_gradient_below_the_bound_of_long_shares": answer(0.9 * LONGEST * apart, sizes), "a_long_gradient": answer(long, sizes), "a_short_gradient": answer(short, sizes), "ten_thousand_times_a_tiny_gradient": 1e4 * answer(short / 1e4, sizes)}
+def probe(answer, long, sizes, short, near, far):
+    around = [answer(times * near, sizes) for times in (0.3, 0.6, 0.75, 0.9, 1.2, 1.7)] + [answer(times * far, sizes) for times in (0.9,
+        1.2)]
+    return {"a_long_gradient": answer(long, sizes), "a_short_gradient": answer(short, sizes), "ten_thousand_times_a_tiny_gradient": 1e4 * answer(short / 1e4, sizes),
+            "gradients_of_0.3_to_1.7_times_the_bound": torch.stack(around)}
 
 # %% laws
-def laws(seen, long, sizes, short, near, apart):
+def laws(seen, long, sizes, short, near, far):
     got, whole = seen["a_long_gradient"], (long * sizes[:, None]).sum(0).double()
     yield got.shape == (7,), "there is one number for each weight"
     yield got.norm() < LONGEST * 1.001, "no gradient is longer than allowed"
-    tiny = seen["ten_thousand_times_a_tiny_gradient"]
-    yield (tiny - (short * sizes[:, None]).sum(0) / sizes.sum()).abs().max() < 1e-4, "a tiny gradient is the mean over all images", \
-        "The mean over all images: each share's mean counts as often as it has images, and the sum is divided by the number of all images."
-    one = (near * sizes[:, None]).sum(0) / sizes.sum()
-    yield all((seen[f"a_gradient_of_{part}_times_the_bound"] - part * LONGEST * one).abs().max() < 1e-3 for part in (0.3, 0.6, 0.75, 0.9)), \
-        "a gradient shorter than the bound stays as it is", "Up to the bound nothing is changed. Length means the root of the sum of the squares of all numbers."
+    tiny, shares, means = seen["ten_thousand_times_a_tiny_gradient"], sizes.double() / sizes.sum(), short.double()
+    counts = torch.linalg.lstsq(means.T, tiny[:, None]).solution[:, 0]  # what each share's mean is multiplied by
+    listed = lambda numbers, form: ", ".join(format(x, form) for x in numbers[:-1].tolist()) + f" and {numbers[-1].item():{form}}"
+    hint = "The mean over all images: each share's mean counts as often as it has images, and the sum is divided by the number " \
+        "of all images."
+    if (tiny - means[-1]).norm() < 0.1 * means[-1].norm():
+        hint = "This is the gradient of the largest share alone, or nearly so (a softmax of the sizes does that). All images belong to " \
+            "the batch."
+    elif (tiny - counts @ means).norm() < 1e-3 * tiny.norm():
+        hint = f"The means of shares of {listed(sizes, '.0f')} images are multiplied by {listed(counts, '.2g')} in yours. Every image of " \
+            f"the batch should count alike, and all together once."
+    yield (tiny - shares @ means).abs().max() < 1e-4, "a tiny gradient is the mean over all images", hint
+    times = torch.tensor([0.3, 0.6, 0.75, 0.9, 1.2, 1.7, 0.9, 1.2]).double()[:, None]
+    around, ways = seen["gradients_of_0.3_to_1.7_times_the_bound"], torch.stack([shares @ near.double()] * 6 + [shares @ far.double()] * 2)
+    kept = ((around - times * ways).abs() < 1e-3 * LONGEST).all(1)
+    cut = ((around - ways).abs() < 1e-3 * LONGEST).all(1)
+    below = times[:, 0] < 1
+    if (kept | cut).all() and not ((kept == below).all() and (cut != below).all()):  # the right factor, at the wrong time
+        some = "You clip by the right factor, and decide wrongly when: " + " and ".join(
+            ["a whole gradient shorter than the bound is clipped"] * (below & cut).any().item() +
+            ["one that is longer is left as it is"] * (~below & kept).any().item())
+        yield False, "a gradient is clipped where the whole is longer than the bound", \
+            f"{some}. Hold the length of the whole against `LONGEST`."
+    yield kept[below].all(), "a gradient shorter than the bound stays as it is", "Up to the bound nothing is changed. Length means the " \
+        "root of the sum of the squares of all numbers."
     yield torch.dot(got, whole) > 0.999 * got.norm() * whole.norm(), "a clipped gradient keeps its direction", \
         "The direction of a long gradient changes: multiply the whole vector by one factor."
     yield abs(got.norm() - LONGEST) < 1e-3, "a long gradient is made as long as the bound", \
@@ -207,37 +227,34 @@ def whole_gradient(means, sizes):
 #- whole * torch.clamp(LONGEST / length, max=1.0)
 #+ torch.where(length > LONGEST, whole / length, whole)
 
-# %% wrong: the square compared
-# hint: You compare the square of the length with the bound, and scale rightly afterwards. Compare the length itself.
-#- whole * torch.clamp(LONGEST / length, max=1.0)
-#+ torch.where(length**2 > LONGEST, whole * LONGEST / length, whole)
+# %% wrong: the square is held against the bound
+# hint: You clip by the right factor, but hold the square of the length against the bound. Hold the length itself against it.
+#- return whole * torch.clamp(LONGEST / length, max=1.0)
+#+ return whole * LONGEST / length if length**2 > LONGEST else whole
 
-# %% wrong: compared with the square of the bound
-# hint: You compare the length with the square of the bound. Compare it with the bound itself.
-#- whole * torch.clamp(LONGEST / length, max=1.0)
-#+ torch.where(length > LONGEST**2, whole * LONGEST / length, whole)
+# %% wrong: one is taken for the bound
+# hint: You clip by the right factor where the length is above 1. It is to be clipped where the length is above `LONGEST`.
+#- return whole * torch.clamp(LONGEST / length, max=1.0)
+#+ return whole * LONGEST / length if length > 1 else whole
 
-# %% wrong: compared with one
-# hint: You scale what is longer than 1, whatever the bound. What is longer than `LONGEST` is made `LONGEST` long.
-#- whole * torch.clamp(LONGEST / length, max=1.0)
-#+ torch.where(length > 1, whole * LONGEST / length, whole)
+# %% wrong: the square of the bound decides
+# hint: You clip by the right factor, but hold the length against the square of the bound. Hold it against the bound itself.
+#- return whole * torch.clamp(LONGEST / length, max=1.0)
+#+ return whole * LONGEST / length if length > LONGEST**2 else whole
 
-# %% wrong: the plain mean decides
-# hint: Whether you clip depends on the length of the plain mean of the shares. The length of the whole decides, with each share weighed by its size.
-#- whole * torch.clamp(LONGEST / length, max=1.0)
-#+ torch.where(means.mean(0).norm() > LONGEST, whole * LONGEST / length, whole)
+# %% wrong: the mean of the means decides
+# hint: You clip by the right factor, but the length of the plain mean of the means decides when. It is the length of the weighted whole
+#   that counts.
+#- return whole * torch.clamp(LONGEST / length, max=1.0)
+#+ return whole * LONGEST / length if means.mean(0).norm() > LONGEST else whole
 
 # %% wrong: the longest share decides
-# hint: Whether you clip depends on the longest share. Shares may cancel each other: the length of the whole decides.
-#- whole * torch.clamp(LONGEST / length, max=1.0)
-#+ torch.where(means.norm(dim=1).max() > LONGEST, whole * LONGEST / length, whole)
+# hint: You clip by the right factor, but as soon as one share is too long. Shares may cancel in part: the length of the whole decides.
+#- return whole * torch.clamp(LONGEST / length, max=1.0)
+#+ return whole * LONGEST / length if means.norm(dim=1).max() > LONGEST else whole
 
 # %% wrong: the mean of the lengths
-# hint: Your length is the weighted mean of the shares' lengths. Shares may cancel each other: put them together first, then take the length.
+# hint: Your length is the mean of the lengths of the shares. Shares cancel in part, so the whole is shorter: put them together first, then
+#   measure.
 #- length = whole.norm()
-#+ length = sizes @ means.norm(dim=1) / sizes.sum()
-
-# %% wrong: each share divided by its size
-# hint: You divide each share by its number of images, and average. Each process has made a mean already: multiply it by its number of images.
-#- (means * sizes[:, None]).sum(0) / sizes.sum()
-#+ (means / sizes[:, None]).mean(0)
+#+ length = (sizes / sizes.sum()) @ means.norm(dim=1)

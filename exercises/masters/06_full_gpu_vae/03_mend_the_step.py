@@ -55,12 +55,42 @@ def inputs(rng):
 def probe(answer, w, slopes):
     last, average = answer(w, slopes)
     _, still = answer(w, torch.zeros_like(slopes))
-    return {"weights": last, "average": average, "weights_after_tiny_slopes": answer(w, 1e-4 * slopes)[0], "average_of_weights_that_stay": still}
+    equal = (slopes[:1].sign() * torch.linspace(3, 8, 6)).expand(9, 6)
+    return {"weights": last, "average": average, "weights_after_equal_slopes": answer(w, equal)[0],
+        "weights_after_tiny_slopes": answer(w, 1e-4 * slopes)[0],
+            "average_of_weights_that_stay": still}
 
 # %% laws
 def laws(seen, w, slopes):
     yield (seen["average_of_weights_that_stay"] - w).abs().max() < 1e-3, "weights that never moved are their own average", \
         "With gradients of zero the weights stay, and then their average must be `w`: what do the shares of the average add up to, and are they taken of the weights themselves?"
+
+    def adam(slopes):
+        at, m, v = w.double(), 0.0, 0.0
+        for t, g in enumerate(slopes.double(), 1):
+            m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+            at = at - TOPRATE * min(1.0, t / WARM) * m / (1 - 0.9**t) / ((v / (1 - 0.99**t)).sqrt() + 1e-4)
+        return at
+
+    off = lambda name, slopes: (seen[name] - adam(slopes)).abs().max()
+    equal = off("weights_after_equal_slopes", (slopes[:1].sign() * torch.linspace(3, 8, 6)).expand(9, 6)) < 3e-3
+    changing, tiny = off("weights", slopes), off("weights_after_tiny_slopes", 1e-4 * slopes) < 3e-3
+    yield equal, "with one gradient over and over each step is as long as the rate", \
+        "Where all gradients are equal, each step should be as long as the rate, and yours is not: look at the rate and at the " \
+        "corrections of `m` and `v`. " \
+        "The next step takes up `m` and `v` themselves, not corrected."
+    yield changing < 3e-3 or (equal and changing < 0.03), "the weights are right where the gradients change", \
+        "Where all gradients are equal your steps are right, and where they change they are not: look at how much `m` and `v` keep, and " \
+            "what they take in." if equal else ""
+    yield tiny, "the weights are right where the gradients are tiny", \
+        "Where gradients are large your steps are right, and where they are tiny they are not: the 1e-4 is added to the root of the " \
+        "corrected square, as it stands." if equal and changing < 0.03 else ""
+    if changing < 3e-3 and (seen["average_of_weights_that_stay"] - w).abs().max() < 1e-3:
+        shares = DECAY ** torch.arange(8.0, -1.0, -1.0).double()
+        right = (shares / shares.sum()) @ torch.stack([adam(slopes[:k]) for k in range(1, 10)])
+        yield (seen["average"] - right).abs().max() < 3e-3, "the average is right where the weights move", \
+            "The weights are right, and so are the shares of their average together: which weights does it take in, after which step, " \
+                "and how much of the newest?"
 
 # %% right: with the optimiser of torch
 def steps(w, gradients):
@@ -243,32 +273,21 @@ def steps(w, gradients):
 #- average = DECAY * average + (1 - DECAY) * w
 #+ average = DECAY * average + (t > WARM) * (1 - DECAY) * w
 
-# %% wrong: the corrected squares kept
-# hint: You keep the corrected average of the squares and average on from it. Only the step takes the corrected one; the average itself goes on as it was.
-def steps(w, gradients):
-    w = w.clone()
-    m, v, average = torch.zeros_like(w), torch.zeros_like(w), torch.zeros_like(w)
-    for t, g in enumerate(gradients, 1):
-        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g.square()
-        v = v / (1 - 0.99**t)
-        w = w - TOPRATE * min(1.0, t / WARM) * m / (1 - 0.9**t) / (v.sqrt() + 1e-4)
-        average = DECAY * average + (1 - DECAY) * w
-    return w, average / (1 - DECAY**t)
+# %% wrong: the corrected average is carried on
+# hint: You carry the corrected average on to the next step, so it is corrected again and again. Carry on the average itself, and correct it
+#   once, at the end.
+#- average = DECAY * average + (1 - DECAY) * w
+#+ average = (DECAY * average + (1 - DECAY) * w) / (1 - DECAY**t)
+#- return w, average / (1 - DECAY**t)
+#+ return w, average
 
-# %% wrong: the corrected average kept
-# hint: You correct the average of the weights in the loop and average on from it. Correct it once, at the end.
-def steps(w, gradients):
-    w = w.clone()
-    m, v, average = torch.zeros_like(w), torch.zeros_like(w), torch.zeros_like(w)
-    for t, g in enumerate(gradients, 1):
-        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g.square()
-        w = w - TOPRATE * min(1.0, t / WARM) * m / (1 - 0.9**t) / ((v / (1 - 0.99**t)).sqrt() + 1e-4)
-        average = (DECAY * average + (1 - DECAY) * w) / (1 - DECAY**t)
-    return w, average
-
-# %% wrong: the small number corrected too
-# hint: The 1e-4 is corrected together with the root. It is added to the root of what is corrected already.
+# %% wrong: the corrected squares are carried on
+# hint: You carry the corrected average of the squares on to the next step, so it is corrected again and again. Correct it for the step
+#   alone, and carry on `v` itself.
 #- square = v / (1 - 0.99**t)
-#+ square = v
+#+ square = v = v / (1 - 0.99**t)
+
+# %% wrong: the small number is corrected too
+# hint: You correct the 1e-4 together with `v`, or add it before `v` is corrected. It is added to the root of the corrected square.
 #- (square.sqrt() + 1e-4)
-#+ ((square.sqrt() + 1e-4) / (1 - 0.99**t) ** 0.5)
+#+ (square.sqrt() + 1e-4 / (1 - 0.99**t) ** 0.5)

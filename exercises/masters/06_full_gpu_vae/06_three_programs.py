@@ -8,7 +8,7 @@
 # passage: How far can it go? The roofline
 # answer: reading
 # repeats: 1
-# tolerance: 1e-4, bend 0.25
+# tolerance: 1e-4, bend_in_thousandths 0.25
 
 # %% statement
 r"""
@@ -25,9 +25,9 @@ Which letter is which? And at how many operations for each byte does the roof be
 # %% draws
 def draws(rng):
     letters = rng.sample("ABC", 3)
-    top, moves = rng.choice([10, 20, 40]), rng.choice([600, 1600, 2000])  # 10¹² operations and 10⁹ bytes a second
+    top, moves = rng.choice([(10, 2000), (10, 2500), (20, 400), (20, 500), (40, 2000)])  # 10¹² operations and 10⁹ bytes a second
     bend = 1000 * top / moves
-    points = {"bytes": (bend / 48, 0.95 * top / 48), "arithmetic": (6 * bend, 0.6 * top), "waits": (bend / 3, 0.08 * top / 3)}
+    points = {"bytes": (bend / 48, 0.95 * top / 48), "arithmetic": (6 * bend, 0.6 * top), "waits": (bend / 4, 0.08 * top / 4)}
     at = dict(zip(points, letters))
     return {"TOP": top, "bend": bend, "points": {at[name]: points[name] for name in sorted(at, key=at.get)}, **at}
 
@@ -62,18 +62,22 @@ def probe(answer):
         raise Problem("type", "Each letter belongs to one program: a letter stands twice.")
     if answer.get("bend", ...) is ...:
         raise Problem("none", "The place where the roof bends is still missing: the last entry of `reading`.")
-    return {f"the_program_{name}": letter for name, letter in seen.items()} | {"bend": number(answer["bend"], "the place where the roof bends")}
+    return {f"the_program_{name}": letter for name, letter in seen.items()} | {"bend_in_thousandths": 1000 * number(answer["bend"], "the " \
+        "place where the roof bends")}
 
 # %% laws
 def laws(seen):
-    yield seen["bend"] > 0, "operations for each byte are a positive number"
+    bend = seen["bend_in_thousandths"] / 1000
+    yield bend > 0, "operations for each byte are a positive number"
     if seen["the_program_arithmetic"] != "{{arithmetic}}":
         yield False, "the program of arithmetic stands under the flat roof", "Faster arithmetic lifts the flat part of the roof alone: \"arithmetic\" stands under it, to the right of the bend."
     if seen["the_program_bytes"] != "{{bytes}}":
         yield False, "the program of bytes nearly touches the slope", "The slope is what the memory allows: \"bytes\" nearly touches it, however low it stands."
-    if not 0.7 * {{bend}} < seen["bend"] < 1.3 * {{bend}}:
-        yield False, "the bend is where slope and flat part meet", f"Too far to the {'right' if seen['bend'] > {{bend}} else 'left'}. Go down from the place where the slope meets the flat part, to the horizontal axis. It counts " \
-            "in powers of ten: the lines between stand for 2, 3, 4 … times."
+    if not 0.74 * {{bend}} < bend < 1.26 * {{bend}}:
+        yield False, "the bend is where slope and flat part meet", ("Above your place the roof still rises: it bends further to the right. "
+            if bend < {{bend}} else "Above your place the roof is flat already: it bends further to the left. ") + \
+            "Go down from the place where the slope meets the flat part, to the horizontal axis. It counts in powers of ten: the " \
+            "lines between stand for 2, 3, 4 … times."
 
 # %% right: in small letters, read roughly
 reading = {"bytes": "{{bytes}}".lower(), "arithmetic": " {{arithmetic}} ", "waits": "{{waits}}", "bend": 1.2 * {{bend}}}
@@ -106,27 +110,36 @@ reading["bend"] = TOP / (speed_on_the_slope / operations_there)
 #+ "waits": "{{arithmetic}}"
 
 # %% wrong: bytes for each operation
-# hint: Your number for the bend is the inverse: bytes for each operation.
+# hint: Your number for the bend is near the inverse: bytes for each operation.
 #- "bend": {{bend}}
 #+ "bend": 1 / {{bend}}
 
 # %% wrong: the height in place of the position
-# hint: For the bend you read the height of the roof; asked for is where it bends, on the horizontal axis.
+# hint: Your number for the bend is near the height of the roof. Asked for is where it bends, on the horizontal axis: go straight down from
+#   the corner.
 #- "bend": {{bend}}
 #+ "bend": TOP
 
 # %% wrong: the place of the program under the flat roof
-# hint: For the bend you read the place of the program under the flat part. The roof bends further to the left, where the slope meets the flat part.
+# hint: Your number for the bend is near the place of the program under the flat part. The roof bends further to the left, where the slope
+#   meets the flat part.
 #- "bend": {{bend}}
 #+ "bend": 6 * {{bend}}
 
 # %% wrong: the place of the program that waits
-# hint: For the bend you read the place of the program in the middle. The roof bends further to the right, where the slope meets the flat part.
+# hint: Your number for the bend is near the place of the program in the middle. The roof bends further to the right, where the slope meets
+#   the flat part.
 #- "bend": {{bend}}
-#+ "bend": {{bend}} / 3
+#+ "bend": {{bend}} / 4
+
+# %% wrong: the slope for the place
+# hint: Your number for the bend is near the slope, in 10¹² bytes a second. Asked for is the place where the slope ends, on the horizontal
+#   axis.
+#- "bend": {{bend}}
+#+ "bend": TOP / {{bend}}
 
 # %% wrong: the logarithm of the place
-# hint: For the bend you gave a logarithm. The axis is marked with the numbers themselves.
+# hint: Your number for the bend is near its logarithm. The axis is marked with the numbers themselves.
 #- "bend": {{bend}}
 #+ "bend": 0.4342944819 * __import__("math").log({{bend}})
 
@@ -152,13 +165,3 @@ reading["bend"] = TOP / (speed_on_the_slope / operations_there)
 #+ "arithmetic": "{{waits}}"
 #- "waits": "{{waits}}"
 #+ "waits": "{{bytes}}"
-
-# %% wrong: the slope
-# hint: You gave the slope, in 10¹² bytes a second: the speed over the operations for each byte. Asked for is where the slope ends, on the horizontal axis.
-#- "bend": {{bend}}
-#+ "bend": TOP / {{bend}}
-
-# %% wrong: the beginning of the line
-# hint: You read where the line begins, at the left. The roof bends where the slope meets the flat part.
-#- "bend": {{bend}}
-#+ "bend": {{bend}} / 200

@@ -52,13 +52,13 @@ def train(images, steps, saved=None):
 
 # %% inputs
 def inputs(rng):
-    epoch, first = 4, rng.integer(5, 6)  # the second stop falls on the end of an epoch, the others do not
-    return {"images": rng.uniform(0.1, 0.9, epoch * BATCH, 5), "stops": [first, 2 * epoch - first, epoch + rng.integer(1, 2)]}
+    epoch, into = 4, rng.integer(1, 2)  # the first stop is in the middle of an epoch, the second at the end of one
+    return {"images": rng.uniform(0.1, 0.9, epoch * BATCH, 7), "stops": [epoch + into, epoch - into, epoch + rng.integer(1, 2)]}
 
 # %% probe
 def probe(answer, images, stops):
-    def ran(*args):
-        found = answer(images, *args)
+    def ran(*args, of=images):
+        found = answer(of.clone(), *args)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise Problem("type", "`train` should return two things: the weights and a checkpoint.")
         if not isinstance(found[0], torch.Tensor) or found[1] is None:
@@ -69,39 +69,70 @@ def probe(answer, images, stops):
     whole, _ = ran(sum(stops))
     early, saved = ran(first)
     later, again = ran(second, saved)
+    one = {}
+    for words, of in (("", images), ("_with_black_and_white_images", (images > 0.5).float())):  # those leave nothing to chance
+        one["one_step_after_the_first_stop" + words] = ran(1, ran(first, of=of)[1], of=of)[0]
+        begun = ran(first, of=of)[1]
+        one["one_step_after_the_second_stop" + words] = ran(1, ran(second, begun, of=of)[1], of=of)[0]
+        one["one_step_of_a_second_run" + words] = ran(1, begun, of=of)[0]
     return {"weights_of_the_whole_run": whole, "weights_at_the_first_stop": early, "weights_at_the_second_stop": later,
             "weights_at_the_end": ran(third, again)[0], "weights_of_a_second_run_from_the_first_stop": ran(second + third, saved)[0],
-            "weights_after_no_step_more": ran(0, again)[0]}
+            "weights_after_no_step_more": ran(0, again)[0], **one}
 
 # %% laws
 def laws(seen, images, stops):
-    def never_stopped(steps):
-        chance = torch.Generator().manual_seed(SEED)
-        order, w, m = torch.randperm(len(images), generator=chance), torch.zeros(5), torch.zeros(5)
+    def path(images, steps):  # weights and momentum before each step of the whole run, and after the last
+        chance, w, m = torch.Generator().manual_seed(SEED), torch.zeros(images.shape[1]), torch.zeros(images.shape[1])
+        found = [(w, m)]
         for step in range(steps):
-            at = step * BATCH % len(images)
-            if at == 0 and step > 0:
+            if step * BATCH % len(images) == 0:
                 order = torch.randperm(len(images), generator=chance)
-            m = 0.9 * m + w - torch.bernoulli(images[order[at:at + BATCH]], generator=chance).mean(0)
+            m = 0.9 * m + w - torch.bernoulli(images[order[step * BATCH % len(images):][:BATCH]], generator=chance).mean(0)
             w = w - RATE * min(1, (step + 1) / RISE) * m
-        return w
+            found.append((w, m))
+        return found
 
-    def same(part, steps):
-        return (seen[part] - never_stopped(steps)).abs().max() < 1e-3
+    first, second, third = stops
+    plain, clear = path(images, sum(stops)), path((images > 0.5).float(), first + second + 1)
+    near = lambda one, other: (one - other).abs().max() < 1e-4
+    words = "_with_black_and_white_images"
 
-    whole = same("weights_of_the_whole_run", sum(stops)) and same("weights_at_the_first_stop", stops[0])
-    yield whole, "the run that is never stopped is right", \
-        "The run that is never stopped was right, and you changed it: its order, its draws, its rate or its steps are others now. Mend only what happens at a stop."
-    later = same("weights_at_the_second_stop", sum(stops[:2]))
-    yield later or not whole, "a run that goes on makes the same steps", \
-        "After the first stop, in the middle of an epoch, the run goes another way. Go through what a step needs: the weights, the momentum, how many steps were " \
-        "made, the order and the place in it, the state of the generator. Each must be saved *as it is at the stop*, and put back."
-    end = same("weights_at_the_end", sum(stops))
-    yield end or not (whole and later), "a run that was stopped twice ends where the whole run ends", \
-        "The run is right up to the second stop, which falls on the end of an epoch. Does a new order begin there, and has the second checkpoint all that the first one had?"
-    yield same("weights_of_a_second_run_from_the_first_stop", sum(stops)) or not (whole and later and end), "a checkpoint can be used a second time", \
-        "The first run from a checkpoint is right, and a second one is not: going on changed something that the checkpoint holds. Copy what you put back."
-    yield (seen["weights_after_no_step_more"] - seen["weights_at_the_second_stop"]).abs().max() < 1e-4, "no step more changes nothing"
+    def blame(name, at, other_images):  # what the first step after a stop has wrong
+        (w, m), got = clear[at], seen[name + words]
+        if near(got, clear[at + 1][0]):
+            return "The first step after a stop takes the right images and draws other numbers for them: the generator goes on from the " \
+                "state that it had at the stop, after the last step."
+        if near(got, w):
+            return "A run that goes on for one step changes nothing: `steps` counts the steps to make now, and not those since the start."
+        for start, rate in [(m, at + 1)] + [(m, k) for k in range(1, RISE + 1)] + [(torch.zeros_like(m), at + 1)]:
+            mean = BATCH * (0.9 * start + w - (w - got) / (RATE * min(1, rate / RISE)))  # the batch that this step would have seen
+            if (mean - mean.round()).abs().max() < 0.01 and mean.min() > -0.1 and mean.max() < BATCH + 0.1:
+                return "A run that goes on begins with a momentum of zero. It goes on with the momentum that it had at the stop." \
+                    if start is not m else other_images if min(rate, RISE) == min(at + 1, RISE) else \
+                    f"The step after {at} steps has the rate of step {rate}: the count goes on from the start, over all stops."
+        return "The first step after a stop goes elsewhere, and not for its images alone: look at the weights, the momentum and the " \
+            "count of steps, each as it was at the stop."
+
+    yield near(seen["weights_of_the_whole_run"], plain[-1][0]), "the run that was never stopped stays as it was", \
+        "The run that was never stopped was right: you changed it."
+    begins = near(seen["one_step_after_the_first_stop"], plain[first + 1][0])
+    yield begins, "a run that stopped in the middle of an epoch takes the right next step", blame("one_step_after_the_first_stop", first,
+        "The first step after a stop in the middle of an epoch takes other images than the whole run: it goes on in the order of that "
+        "epoch, at the place where it stopped.")
+    edge = near(seen["one_step_after_the_second_stop"], plain[first + second + 1][0])
+    yield edge, "a run that stopped at the end of an epoch takes the right next step", \
+        ("After the first stop all is right, and after the second, at the end of an epoch, it is not. " if begins else "") + \
+        blame("one_step_after_the_second_stop", first + second, "The step after it belongs to a new epoch, with a new order.")
+    again = near(seen["one_step_of_a_second_run"], plain[first + 1][0])
+    kept = near(seen["one_step_of_a_second_run" + words], clear[first + 1][0])
+    yield again and near(seen["weights_of_a_second_run_from_the_first_stop"], plain[-1][0]), "a checkpoint can be used a second time", \
+        "" if not begins else "The first run from a checkpoint is right, and a second one from the same begins elsewhere: going on " \
+        "changes what the checkpoint holds. " + \
+        ("A generator moves on with each draw: keep its state." if kept else "Copy its tensors when you take them out.")
+    yield near(seen["weights_at_the_end"], plain[-1][0]), "a run that was stopped twice ends where the whole run ends", \
+        "The first step after each stop is right, and a later one is not: what does a step leave for the next one, and for the next " \
+            "epoch?" if begins and edge else ""
+    yield near(seen["weights_after_no_step_more"], seen["weights_at_the_second_stop"]), "no step more changes nothing"
 
 # %% right: a checkpoint of bytes
 import io
@@ -156,12 +187,13 @@ def train(images, steps, saved=None):
     return w.detach().clone(), (*held, chance.get_state())
 
 # %% wrong: the momentum starts anew
-# hint: A run that goes on begins with a momentum of zero, so that its first steps are too short. Save the momentum of the stop, and put it back.
+# hint: A run that goes on begins with a momentum of zero: it is not taken from the checkpoint, or was not yet there when it was saved.
 #- saved["m"].clone()
 #+ torch.zeros_like(saved["m"])
 
 # %% wrong: the chance starts anew
-# hint: A run that goes on draws numbers again that were drawn before: it does not go on with the state that the generator had at the stop.
+# hint: A run that goes on draws the numbers of the beginning again: the state of the generator is not put back, or was saved before the
+#   loop.
 #- chance.set_state(saved["chance"])
 #+ chance.set_state(chance.get_state())
 
@@ -175,10 +207,37 @@ def train(images, steps, saved=None):
 #- order = saved["order"]
 #+ order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED + 1))
 
+# %% wrong: the order of the first epoch
+# hint: A run that goes on has the order of the first epoch: the order is not taken from the checkpoint, or was saved before the loop.
+#- order = saved["order"]
+#+ pass
+
+# %% wrong: no new order after a stop at the end of an epoch
+# hint: A stop at the end of an epoch: the run that goes on from there keeps the old order. With its first step a new epoch begins.
+#- if at == 0 and step > 0:
+#+ if at == 0 and step > done:
+
+# %% wrong: the generator itself is saved
+# hint: The checkpoint holds the generator itself, or one that goes on being used. It moves on with each draw, so a second run from there
+#   draws other numbers: keep its state.
+#- chance.set_state(saved["chance"])
+#+ chance = saved["chance"]
+#- "chance": chance.get_state()
+#+ "chance": chance
+
 # %% wrong: the epoch starts anew
 # hint: A run that goes on begins at the first image of the order, as if a new epoch began. It stopped in the middle of one.
 #- at = step * BATCH % len(images)
 #+ at = (step - done) * BATCH % len(images)
+
+# %% wrong: the epoch starts anew in the old order
+# hint: A run that goes on begins at the first image of its order, and draws no new order for it: it should go on at the place in the epoch
+#   where it stopped.
+# alone
+#- at = step * BATCH % len(images)
+#+ at = (step - done) * BATCH % len(images)
+#- if at == 0 and step > 0:
+#+ if at == 0 and step > done:
 
 # %% wrong: the warm-up starts anew
 # hint: A run that goes on warms up again: its rate counts the steps since the stop, and not those since the start.
@@ -200,31 +259,3 @@ def train(images, steps, saved=None):
 #   with another one.
 #- saved["m"].clone(), saved
 #+ saved["m"], saved
-
-# %% wrong: no new order after a stop
-# hint: A run that goes on at the end of an epoch keeps the old order for one more. Only the very first step of all needs no new one.
-# alone
-#- step > 0
-#+ step > done
-
-# %% wrong: the order drawn once more
-# hint: A run that goes on draws an order at once and does not read the one that it had at the stop: the rest of the epoch sees other images.
-# alone
-#- order = saved["order"]
-#+ order = torch.randperm(len(images), generator=chance)
-
-# %% wrong: the epoch starts anew in the old order
-# hint: A run that goes on takes the order of the stop, and begins it again from the first image. It was in the middle.
-# alone
-#- at = step * BATCH % len(images)
-#+ at = (step - done) * BATCH % len(images)
-#- step > 0
-#+ step > done
-
-# %% wrong: the number of steps taken for the total
-# hint: You take `steps` for the number at which to end. It says how many more steps to make.
-# alone
-#- range(done, done + steps)
-#+ range(done, steps)
-#- "done": done + steps
-#+ "done": max(done, steps)

@@ -5,7 +5,7 @@
 # minutes: 20
 # points: 3
 # difficulty: 3
-# passage: What p(x|z) assumes
+# passage: A measure that is fair to all
 # answer: log_mass
 # returns: tensor
 # tolerance: 3e-4
@@ -17,8 +17,8 @@ Pixels have {{LEVELS}} grey levels, equally spaced from 0 to 1, both included. G
 $s = {{WIDTH}}$ puts nearer to it than to any other level. The lowest level also takes all that lies below it, the highest all that lies above.
 
 Write `log_mass(x, mean)`: the log-probability of each image in nats, summed over pixels, for `x` and `mean` of shape `(batch, pixels)`; the
-values of `x` are levels. A mean may lie five or six standard deviations from its level: work in float64 where you subtract. There no mass is rounded
-to 0: cut nothing off, and add no small number.
+values of `x` are levels. A mean may lie five or six standard deviations from its level: work in float64 where you subtract. Then even such a mass is
+not rounded to 0: cut nothing off, and add no small number.
 """
 
 # %% draws
@@ -69,7 +69,7 @@ def laws(seen, x, mean, one, sigmas):
     if seen["value"].shape == (5,) and (seen["value"] - wide).abs().max() < 1e-3:
         yield False, "a bin ends half way to the next level", "Your bins overlap: each reaches to the neighbouring levels. A bin ends half a step to each side."
     yield abs(seen["log_probability_of_every_level"].exp().sum() - 1) < 1e-3, "the masses of all levels add up to 1", \
-        "Add them up for a mean of your own. A mass is the difference of the distribution function at two edges; neighbours share an edge, half way between them; the tails go to "\
+        "Add the masses of all levels up, for a mean of your own. A mass is the difference of the distribution function at two edges; neighbours share an edge, half way between them; the tails go to "\
         "the ends; and each image has a number of its own."
     far = seen["value_with_the_mean_far_away"]
     yield not (far.isfinite().all() and (far >= -12).any()), "a mean far away leaves a small mass", \
@@ -77,10 +77,12 @@ def laws(seen, x, mean, one, sigmas):
     level, half = 1 / (LEVELS - 1), 0.5 / (LEVELS - 1)
     away = level / 2 - WIDTH * sigmas.double()[:, 0]
     mass = torch.special.ndtr((away - level + half) / WIDTH) - torch.special.ndtr((away - level - half) / WIDTH)
-    near = far.shape == (3,) and (far - mass.log()).abs().max() < 0.02
-    yield near or bool((far > -45).all()) and far.shape == (3,) and (far - mass.log()).abs().max() >= 1.5, "the small mass is that of the Gaussian", \
+    off = (far - mass.log()).abs().max() if far.shape == (3,) else torch.tensor(torch.inf)
+    floor = off.isfinite() and far.max() - far.min() < 0.5 * (mass.max() / mass.min()).log()  # it no longer falls with the distance
+    yield off < 0.02, "the small mass is that of the Gaussian", \
+        "Your smallest masses end at a floor: a number was added, masses were cut off, or the subtraction ran in float32. Subtract in float64, and add nothing." if floor else \
         "Five or six standard deviations away your mass is not the Gaussian's. Either something is cut off or added, or two numbers near 1 are subtracted in float32, where " \
-        "hardly a digit is left: use `x.double()` and `mean.double()`."
+        "hardly a digit is left: use `x.double()` and `mean.double()`." if off < 1.5 or not (far > -45).all() else ""
 
 # %% right: from the distribution's cdf, with edges
 def log_mass(x, mean):
@@ -277,3 +279,8 @@ def log_mass(x, mean):
 #+ 2**0.5 * (x + half - mean) / WIDTH
 #- (x - half - mean) / WIDTH
 #+ 2**0.5 * (x - half - mean) / WIDTH
+
+# %% wrong: the bins of 256 levels
+# hint: Your bins are those of 256 levels, as in the chapter. Here there are `LEVELS`: a bin ends 0.5 / (LEVELS − 1) to each side.
+#- 0.5 / (LEVELS - 1)
+#+ 0.5 / 255

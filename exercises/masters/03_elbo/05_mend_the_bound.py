@@ -234,7 +234,7 @@ def grey_elbo(encoder, decoder, x, eps, log_sigma):
     return log_px_z - kl.sum(-1)
 
 # %% wrong: log sigma read as a log variance
-# hint: You read `log_sigma` as the logarithm of a variance. It is log σ: the distance is divided by its exponential.
+# hint: You read `log_sigma` as the logarithm of a variance. It is log σ: the distance is divided by its exponential before it is squared.
 def grey_elbo(encoder, decoder, x, eps, log_sigma):
     mu, logvar = encoder(x)
     z = mu + torch.exp(logvar / 2) * eps

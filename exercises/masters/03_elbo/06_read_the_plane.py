@@ -71,6 +71,9 @@ def probe(answer):
 # %% laws
 def laws(seen):
     yield seen["bound"] > 0, "the −ELBO of binary images is positive"
+    for name, letter, sentence in (("best_bound", "{{best}}", "the best bound is the lowest sum of rate and distortion"),
+                                   ("collapsed", "{{collapsed}}", "a collapsed model pays no rate"), ("best_copies", "{{copies}}", "the best copies have the lowest distortion")):
+        yield seen[name] == letter, sentence
     yield abs(seen["bound"] - {{bound}}) <= 0.03 * (1 + {{bound}}), "the number is that of the point asked for", \
         "Read both axes at the point of model {{ASKED}}: nats of rate and nats of distortion are both paid."
 

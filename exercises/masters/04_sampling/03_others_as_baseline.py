@@ -106,7 +106,7 @@ def leave_one_out(values, scores):
 #+ values * scores - SHARE * others
 
 # %% wrong: the other share
-# hint: You subtract one minus `SHARE` times the average of the others. It is `SHARE` times.
+# hint: You subtract (1 − `SHARE`) times the average of the others. It is `SHARE` times.
 #- SHARE * others
 #+ (1 - SHARE) * others
 
@@ -170,3 +170,9 @@ def leave_one_out(values, scores):
 #   the others.
 #- (values - SHARE * others) * scores
 #+ (values - SHARE * values.mean(0)) * scores * len(values) / (len(values) - 1)
+
+# %% wrong: the chapter's short form
+# hint: This is the chapter's short form, with the average of *all* draws and 1 / (n − 1) for an average over the draws. It holds for the whole average of
+#   the others. With `SHARE` of it, write the average of the others out, and divide nothing else.
+#- return (values - SHARE * others) * scores
+#+ return (values - SHARE * values.mean(0)) * scores / (len(values) - 1)

@@ -13,8 +13,8 @@
 
 # %% statement
 r"""
-`draw_images` should draw images from a VAE whose prior is $\mathcal{N}(0, I)$ and whose decoder gives, for each pixel, a mean and a
-$\log \sigma$, one after the other in the last dimension: `(batch, 2 * pixels)`. Latents are drawn at the given `temperature` (the standard
+`draw_images` should draw images from a VAE whose prior is $\mathcal{N}(0, I)$ and whose decoder gives `(batch, 2 * pixels)` numbers: first
+the means of all pixels, then $\log \sigma$ of all pixels. Latents are drawn at the given `temperature` (the standard
 deviation of $z$); the pixels are drawn as the likelihood says. All noise is passed in: `z_noise` of shape `(batch, z_dim)`, `x_noise` of shape
 `(batch, pixels)`. Images lie in $[0, 1]$: whatever is drawn outside is cut off. No other noise is drawn: the same noise gives the same images. The code has **two faults**. Mend them.
 """

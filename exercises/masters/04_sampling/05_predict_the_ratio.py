@@ -56,9 +56,9 @@ def laws(seen):
         yield False, "the factor is known to 1 %", "You are near. If your number comes from draws, they are too few: the ratio of two variances from n draws is off by a few times 1/√n, " \
             "so take millions. If it comes from a formula, check its small terms."
     elif seen["ratio"] > 1.1 * right:
-        yield False, "the factor is not larger than it can be", "It is too large. Write z = μ + ε, multiply both estimates out, and use E[ε²] = 1, E[ε⁴] = 3, E[ε⁶] = 15; odd powers average to 0."
+        yield False, "the factor is small enough", "It is too large. Write z = μ + ε, multiply both estimates out, and use E[ε²] = 1, E[ε⁴] = 3, E[ε⁶] = 15; odd powers average to 0."
     elif 1 < seen["ratio"] < 0.9 * right:
-        yield False, "the factor is not smaller than it can be", "It is too small. Write z = μ + ε, multiply both estimates out, and use E[ε²] = 1, E[ε⁴] = 3, E[ε⁶] = 15; odd powers average to 0."
+        yield False, "the factor is large enough", "It is too small. Write z = μ + ε, multiply both estimates out, and use E[ε²] = 1, E[ε⁴] = 3, E[ε⁶] = 15; odd powers average to 0."
 
 # %% right: by the moments of the normal distribution
 variances = {"predicted": "shrinks", "ratio": (CENTRE**4 + 14 * CENTRE**2 + 15) / 4}

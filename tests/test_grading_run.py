@@ -1,12 +1,14 @@
 """How a batch runs: it goes on after SIGKILL, refuses where it is not fair, and reads cells as people leave them."""
 
 import contextlib
+import gc
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -281,3 +283,34 @@ def test_the_filter_of_calls_names_each_call_for_both_processors():
     numbers = [zygote.DENIED[name] for name in zygote.DENIED]
     for column in (0, 1):
         assert len({pair[column] for pair in numbers}) == len(numbers)
+
+
+def test_cells_are_parsed_one_at_a_time():
+    """Where Python collects garbage inside a parse, another thread may run; a parse there spoils the first one's."""
+    source = "x = [" + ",".join(f"f(a{k}, b={k})" for k in range(400)) + "]"
+    began, done = threading.Event(), threading.Event()
+
+    class Garbage:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            began.set()
+            done.wait(0.3)
+
+    def other():
+        began.wait(5)
+        submission._defined(source)
+        done.set()
+
+    thread, before = threading.Thread(target=other), gc.get_threshold()
+    thread.start()
+    gc.collect()
+    try:
+        Garbage()
+        gc.set_threshold(1500)
+        assert submission._defined(source) == ["x"]
+    finally:
+        gc.set_threshold(*before)
+        thread.join()
+    assert began.is_set() and done.is_set()

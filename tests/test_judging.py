@@ -131,7 +131,8 @@ def laws(seen, x):
 
 
 @pytest.mark.parametrize("answer, hint", [
-    (lambda x: 2 * x + 1, "“value” is off by the same amount, 1,"),  # exact for what is wrong first: it stands alone
+    # exact for what is wrong first: it stands alone
+    (lambda x: 2 * x + 0.37, "“value” is off by the same amount, 0.37,"),
     (lambda x: x.exp(), "Nothing is to be added."),
     (lambda x: x / 0, "Nothing is to be added."),
     (lambda x: 2 * x / (x != 0), "Nothing is to be added.")])
@@ -140,3 +141,13 @@ def test_a_law_and_a_relation_do_not_speak_at_once(answer, hint):
     inputs = [judge.space["inputs"](Rng(k)) for k in range(3)]
     found = judge.verdict(probing.observe(judge.space["probe"], answer, inputs, "double", "tensor"), inputs)
     assert found.hint.startswith(hint) and ("Nothing" in hint or "Nothing" not in found.hint)
+
+
+def test_a_slip_and_a_law_speak_together():
+    """The changed line says what was done, the law what is meant; the relation would say the first of it again."""
+    judge = Judge(Task.parse(LAWS, "double"), {})
+    inputs = [judge.space["inputs"](Rng(k)) for k in range(3)]
+    observed = probing.observe(judge.space["probe"], lambda x: 2 * x + 1, inputs, "double", "tensor")
+    found = judge.verdict(observed, inputs)
+    assert found.hint.startswith("Your numbers are those of a solution with `return 2 * x + 1`.")
+    assert found.hint.endswith(" Nothing is to be added.") and "same amount" not in found.hint

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import stat
+import threading
 from dataclasses import dataclass
 
 __all__ = ["Invalid", "Step", "cells", "digest", "plan", "read"]
@@ -19,6 +20,7 @@ LARGEST = 20 << 20  # bytes of a notebook
 MOST_PARTS = 2_000_000  # brackets and commas of the JSON: each costs Python about 60 bytes
 MOST_CELLS, MOST_CODE = 2000, 1 << 20  # cells; characters of all code cells together
 LOCKED = ("given", "show", "sheet", "check", "install", "write")
+PARSING = threading.RLock()  # Python counts the depth of a syntax tree for all threads together: python/cpython#106905
 
 
 class Invalid(Exception):
@@ -215,7 +217,8 @@ def _defined(source):
     """The names that a cell binds at its top level; none where it does not parse."""
     source = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
     try:
-        body = ast.parse(source).body
+        with PARSING:
+            body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [name for name in re.findall(r"^(?:def +)?(\w+)(?: *=|\()", source[:100_000], re.M)]
     names = []

@@ -16,7 +16,7 @@ r"""
 Nobody needs to rebuild an image to know what PCA loses: the eigenvalues of the covariance matrix say it, {eq}`eq-ae-pca`.
 
 Write `numbers_needed(eigenvalues)`: the smallest $d$ with which PCA loses **at most {{PERCENT}} %** of the error of the mean image
-($d = 0$), on the images that gave the eigenvalues. `eigenvalues` is a tensor of shape `(pixels,)`, all at least 0, in the order
+($d = 0$), on the images that gave the eigenvalues. `eigenvalues` is a tensor of shape `(pixels,)`, all at least 0 and not all 0, in the order
 in which `torch.linalg.eigh` gives them.
 """
 
@@ -182,3 +182,8 @@ def numbers_needed(eigenvalues):
 # hint: This is a share of how many directions there are. What counts is how much variance each of them carries.
 def numbers_needed(eigenvalues):
     return -int(-(1 - PERCENT / 100) * len(eigenvalues) // 1)
+
+# %% wrong: the largest for the sum
+# hint: The error of the mean image is the *sum* of all eigenvalues, and not the largest of them.
+#- PERCENT / 100 * values.sum()
+#+ PERCENT / 100 * values.amax()

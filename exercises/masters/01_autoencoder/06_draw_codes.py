@@ -188,3 +188,13 @@ def draw_codes(codes, noise):
 #   transpose.
 #- torch.linalg.cholesky(covariance)
 #+ covariance.abs().sqrt() * covariance.sign()
+
+# %% wrong: the mean scaled too
+# hint: You multiplied the mean as well. Only the deviation from it is stretched.
+#- centre = codes.mean(0)
+#+ centre = HEAT**0.5 * codes.mean(0)
+
+# %% wrong: one mean for all numbers
+# hint: Each number of a code has a mean of its own: `codes.mean(0)`, and not one mean for all.
+#- centre = codes.mean(0)
+#+ centre = codes.mean()

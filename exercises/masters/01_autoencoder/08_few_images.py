@@ -17,7 +17,7 @@ Take the first {{FEW}} validation images of Fashion-MNIST for fitting and the ne
 first. Its squared error is summed over the pixels and averaged over the images, as in the chapter.
 
 By which factor is the error larger: that on the 500 new images, divided by that on the {{FEW}} images of the fit? *Predict* it, and do not
-change the prediction afterwards: a wrong one costs nothing. Then *measure* it, to two digits after the point (the check does not accept one), and put both into `few_images`.
+change the prediction afterwards: a wrong one costs nothing. Then *measure* it, to two digits after the point (one is too coarse for the check), and put both into `few_images`.
 """
 
 # %% draws

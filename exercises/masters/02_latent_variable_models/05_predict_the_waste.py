@@ -52,7 +52,10 @@ def laws(seen):
     got, one = seen["log10_ratio"], (1 + NOISE**2) / (NOISE * (2 + NOISE**2) ** 0.5)
     right = D * torch.tensor(one).log10().item()
     yield got > 0, "the mean of the squares is above the square of the mean", "Jensen's inequality: r is at least 1."
-    hint = "It looks like the ratio itself: asked for is its power of ten." if got > 100 * right else \
+    whole = 2 * torch.pi * (1 + NOISE**2)
+    forgot = D * torch.tensor(whole / (2 * torch.pi * (1 + NOISE**2 / 2)) ** 0.5).log10().item()
+    hint = "The square of a Gaussian density is a Gaussian with half the variance times 1 / √(4πs²), in each dimension. That factor is missing from your E[w²]." \
+        if abs(got - forgot) < 0.005 * (1 + forgot) else "It looks like the ratio itself: asked for is its power of ten." if got > 100 * right else \
         "It is too large. Find r for one dimension with two integrals over z, E[w²] and E[w]²; then the dimensions multiply." if got > right else \
         "It is too small. Draws in all dimensions give too little, for hardly one of them falls where w is large. Find r for *one* dimension, by two " \
         "integrals or many draws; then the dimensions multiply, and their logarithms add up."
@@ -187,3 +190,5 @@ waste = {"predicted": 12.5, "log10_ratio": D * torch.log10((w**2).mean() / w.mea
 # hint: This is twice what it should be: the power of ten of r², as when a root is forgotten in the integral of a Gaussian.
 #- (D * one.log10())
 #+ (2 * D * one.log10())
+
+

@@ -215,3 +215,8 @@ def log_noisy(x, logits):
 # hint: A 1 gets through with probability 1 minus the flip's, and so does a 0. One of your two keeps all of its own: together they exceed 1.
 #- (1 - x) * torch.log(1 - lit)
 #+ (1 - x) * torch.log(torch.sigmoid(-logits) * (1 - FLIP) + FLIP)
+
+# %% wrong: the mixed probability as a logit
+# hint: Your mixed probability goes through a sigmoid once more: `…_with_logits` takes logits. Use `F.binary_cross_entropy`, or make a logit of it first.
+#- return (x * torch.log(lit) + (1 - x) * torch.log(1 - lit)).sum(-1)
+#+ return (x * torch.nn.functional.logsigmoid(lit) + (1 - x) * torch.nn.functional.logsigmoid(-lit)).sum(-1)

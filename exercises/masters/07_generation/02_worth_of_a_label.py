@@ -63,7 +63,8 @@ def laws(seen, log_px_y, y):
         "Put four equal likelihoods in, as small as they are here: nothing must be left. Where a probability is too small for a float, what is added or " \
         "clamped at takes its place: stay with the logarithms, and take out the largest of each image by itself."
     total = (p * seen["value_for_every_label"].exp()).sum(1)
-    yield (total - 1).abs().max() < 1e-3, "the frequency times p(x|y) / p(x) is p(y|x), and adds up to 1 over the labels"
+    yield (total - 1).abs().max() < 1e-3, "the frequency times p(x|y) / p(x) is p(y|x), and adds up to 1 over the labels", \
+        "Take one image, and each of the four labels in turn: frequency times p(x|y) over p(x) is p(y|x). The four of them add up to 1: which p(x) makes them do so?"
 
 # %% right: by Bayes' rule, as log p(y|x) - log p(y)
 def worth(log_px_y, y):
@@ -174,3 +175,8 @@ def worth(log_px_y, y):
 #   image, along its labels.
 #- log_px = torch.logsumexp(log_px_y + log_y, dim=1)
 #+ log_px = log_px_y.max() + torch.log((torch.exp(log_px_y - log_px_y.max()) * log_y.exp()).sum(1))
+
+# %% wrong: against the other labels
+# hint: You hold the true label against the other three, with their frequencies made to add up to 1. p(x) is a mean over all four, the true one among them.
+#- torch.logsumexp(log_px_y + log_y, dim=1)
+#+ torch.logsumexp((log_px_y + log_y).scatter(1, y[:, None], -1e9), dim=1) - torch.log1p(-log_y.exp()[y])

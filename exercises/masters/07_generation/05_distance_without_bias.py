@@ -16,7 +16,7 @@ The first part of the Fréchet distance is $\lVert m_r - m_f \rVert^2$. Put in t
 saw: every error of a mean makes it larger. By how much? Derive it, and take it off.
 
 Somebody published the `mean` $(d,)$ and the `cov` $(d, d)$ of the features of **{{COUNT}}** real images; the covariance has
-{{COUNT}} − 1 as its divisor. Of the fakes you have the features themselves, `fake` $(n, d)$. Write `apart(mean, cov, fake)`: an estimate of
+{{COUNT}} − 1 as its divisor (so it is right on average for the covariance of one image). Of the fakes you have the features themselves, `fake` $(n, d)$. Write `apart(mean, cov, fake)`: an estimate of
 $\lVert m_r - m_f \rVert^2$ between the true means that is right on average, a tensor of shape `()`.
 
 *Check yourself first:* may such an estimate be negative?
@@ -238,3 +238,18 @@ def apart(mean, cov, fake):
     of_fake = torch.cov(fake.T)
     roots = torch.linalg.eigvals(cov @ of_fake).real.clamp(min=0).sqrt()
     return (mean - fake.mean(0)).square().sum() + cov.trace() + of_fake.trace() - 2 * roots.sum()
+
+# %% wrong: the published divisor turned into n
+# hint: You turned the divisor of the published covariance into the number of images. With n − 1 it is right on average for one image; the mean of n
+#   images has an n-th of that.
+#- cov.trace() / COUNT
+#+ cov.trace() * (COUNT - 1) / COUNT**2
+
+# %% wrong: both divisors turned into n
+# hint: You turned both divisors into n, the published one and that of the fakes. With n − 1 a variance is right on average for one image; the mean of n
+#   images has an n-th of that.
+# alone
+#- cov.trace() / COUNT
+#+ cov.trace() * (COUNT - 1) / COUNT**2
+#- fake.var(0).sum()
+#+ fake.var(0, correction=0).sum()

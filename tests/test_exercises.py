@@ -100,6 +100,7 @@ def test_every_task_has_its_parts(key):
     if task.by_hand:
         assert "rubric" in task.parts
         return
+    assert 120 < len(task.parts["why"]) < 1500, "the page of solutions says how the answer comes about, in some sentences"
     assert len(task.wrong) >= 4 and len(task.right) >= 2
     hints = [mistake.hint for mistake in task.wrong]
     assert len(set(hints)) == len(hints) and min(map(len, hints)) > 30
@@ -152,6 +153,8 @@ def test_no_solution_stands_in_the_learners_notebook(key):
         book = make_exercises.notebook(ROOT / "exercises" / "masters" / task.chapter,
                                        make_exercises.FromExercises(ROOT, make_exercises.repository(ROOT)), seed)
         text = "\n".join(cell["source"] for cell in book.cells)
+        why = [line for line in task.filled(task.parts["why"], draws).split("\n") if len(line) > 40]
+        assert why and not [line for line in why if line in text]
         if task.kind == "mend":
             for one in task.planted(seed):
                 for old, _ in one.edits:
@@ -218,7 +221,7 @@ def test_the_bank_checks_as_the_masters_do():
         found = bank(folder.name)
         assert list(found) == list(make_exercises.tasks(folder))
         for name, task in found.items():
-            assert not {"statement", "starter", "rubric"} & set(task.parts) and not task.right
+            assert not {"statement", "starter", "why", "rubric"} & set(task.parts) and not task.right
             assert task.draw("x") == TASKS[f"{folder.name}/{name}"].draw("x")
 
 

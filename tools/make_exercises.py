@@ -137,6 +137,8 @@ def notebook(folder, index, seed="public", solved=False, edition="public"):
             answer = task.parts["solution"] if solved else task.starter(seed)
             cells.append(("code", f"{key}-answer", task.filled(answer, draws)))
             cells.append(("code", f"{key}-check", f'sheet.check("{key}", {task.answer})'))
+            if solved:
+                cells.append(("md", f"{key}-why", converter.convert(task.filled(task.parts.get("why", ""), draws))))
     if solved:
         cells.append(("code", "all", "assert all(row['last'] == 'right' for row in sheet.results.values())\n"
                       "sheet.results"))
@@ -211,11 +213,12 @@ def solution_page(folder, index):
              "the tests of the course. The constants are those of the public notebook; a class has others.", ""]
     for place, task in enumerate(found.values(), 1):
         draws = task.draw()
-        lines += [f"## {place}. {task.title}", ""]
+        lines += [f"## {place}. {task.title}", "", f'<a href="exercises_{name}.html#{make_id(task.title)}">The task</a>', ""]
         if task.by_hand:
             lines += [task.filled(task.parts["rubric"], draws), ""]
             continue
-        lines += ["```python", task.filled(task.parts["solution"], draws), "```", ""]
+        lines += ["```python", task.filled(task.parts["solution"], draws), "```", "",
+                  task.filled(task.parts.get("why", ""), draws), ""]
         for title, source in task.right.items():
             lines += [f":::{{dropdown}} Also right: {title}", "```python", task.filled(source, draws), "```", ":::", ""]
         lines += [":::{dropdown} Mistakes that the check knows"]

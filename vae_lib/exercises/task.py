@@ -70,7 +70,8 @@ class Task:
     """The parts of one task; `parse` reads them.
 
     meta: the header, such as title, chapter, goal, minutes, points, difficulty, passage, answer, returns.
-    parts: the cells without a name, as text: statement, given, draws, starter, solution, inputs, probe, laws, rubric.
+    parts: the cells without a name, as text: statement, given, draws, starter, solution, why, inputs,
+        probe, laws, rubric.
     right: other right answers, by name. wrong: a list of `Mistake`.
     """
 
@@ -103,12 +104,12 @@ class Task:
             elif kind in parts:
                 raise ValueError(f"{name}: the part {kind!r} stands twice")
             else:
-                parts[kind] = _unquoted(body) if kind in ("statement", "rubric") else body
+                parts[kind] = _unquoted(body) if kind in ("statement", "rubric", "why") else body
         return cls(name, meta, parts, right, tuple(wrong))
 
     @staticmethod
     def for_checks(text):
-        """The text of a master without what a check does not need: statement, starter, rubric, right answers."""
+        """The text of a master without what a check does not need: statement, starter, why, rubric, right answers."""
         found = list(CELL.finditer(text))
         kept = [text[:found[0].start()].strip("\n")]
         for here, following in zip(found, [*found[1:], None]):
@@ -266,7 +267,7 @@ def _unquoted(body):
     """The text of a cell that holds one string."""
     found = re.fullmatch(r'r?"""\n?(.*?)\n?"""', body.strip("\n"), re.S)
     if not found:
-        raise ValueError('a statement and a rubric are one string between r""" and """')
+        raise ValueError('a statement, a why and a rubric are one string between r""" and """')
     return found[1]
 
 

@@ -100,6 +100,16 @@ balls = {"precision": ..., "recall": ..., "fault": ...}
 # %% solution
 balls = {"precision": {{precision}}, "recall": {{recall}}, "fault": "{{fault}}"}
 
+# %% why
+r"""
+Precision asks of the fakes: how many crosses lie in at least one circle of the upper panel? It is {{precision}} of them. Recall asks of the real
+images: how many dots lie in at least one circle of the lower panel? That is {{recall}}. A point counts once, however many circles hold it, so neither
+is a number of circles that hold something.
+
+The smaller of the two names the larger trouble. A low precision says that many draws look like no real image; a low recall says that many real
+images are like no draw. Neither share says anything of the other: a model that draws one perfect image again and again has the precision 1.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

@@ -42,6 +42,16 @@ def worth(log_px_y, y):
     given = log_px_y[torch.arange(len(y)), y]
     return given - log_px
 
+# %% why
+r"""
+The label that is not known is averaged out: $p(x) = \sum_k p(y = k)\, p(x \mid y = k)$. Each term is too small for a float, so both logarithms are
+added first, and `logsumexp` takes out the largest before it exponentiates. A plain mean over the four columns would say that the labels are equally
+frequent, and a mean of the logarithms would not even be the logarithm of a probability.
+
+The difference is also $\log p(y \mid x) - \log p(y)$, by Bayes' rule. As $p(y \mid x) \le 1$, a label is worth at most $-\log p(y)$: a rare one can
+tell much, a frequent one little. It is worth less than nothing where the image looks like another label's.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"log_px_y": -250 + 45 * torch.arange(6.0)[:, None] + 5 * rng.normal(6, 1) + 1.5 * rng.normal(6, 4), "y": torch.tensor([0, 1, 2, 3, 1, 2])}

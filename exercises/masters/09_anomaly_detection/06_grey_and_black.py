@@ -65,6 +65,18 @@ squares = {name: (grey - model).square().sum(1) for name, grey in given_images.i
 grey_or_black = {"predicted": "below", "plain": area(nats), "less the floor": area({name: nats[name] - floors[name] for name in nats}),
                  "squares": area(squares)}
 
+# %% why
+r"""
+A pixel of grey level $p$ that is drawn as black or white costs at least $H(p)$ nats on average, even under the best model: nobody can foresee the
+draw. The normal images are grey in the middle, so they have a high floor. The odd ones are dark there: most of their bits are black, which the
+model expects a little more often than white, so their bits are cheap. The AUROC falls far *below* one half, although the model was made for the
+normal images.
+
+Less its floor, an image costs what the model is wrong about it and not what the draw is: the odd images lie above most normal ones. The squares
+need no floor, for they compare the grey image itself with the model's mean. The fault was in the likelihood, not in how much the model knows: the
+same 64 numbers do for all three scores.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

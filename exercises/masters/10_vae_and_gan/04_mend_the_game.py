@@ -53,6 +53,17 @@ def move(net, loss, lr):
         for p, slope in zip(weights, slopes):
             p -= lr * slope
 
+# %% why
+r"""
+Read each line for three things: whose weights move, on which loss, and with which points. A move of $D$ takes the real points and the fresh noise
+of that very move, adds both halves of its loss, each the mean of its own points, and changes $D$ alone: `detach` keeps the generator out. After
+*all* moves of $D$ the generator makes its own, on its own noise and with its own rate. Its loss is $-\log D(G(z))$, so `softplus(-D(G(z)))`. The
+loss $\log(1 - D(G(z)))$ pulls the same way and is nearly flat where $D$ is sure, at the beginning.
+
+A loss shows none of these faults: both players change, so there is no value that it should have. What does show them is one round by hand, weight
+for weight, as the check does it.
+"""
+
 # %% inputs
 def inputs(rng):
     rounds = [[[[rng.normal(6, 2) + 2.0, rng.normal(6, 2)] for _ in range(MOVES)], rng.normal(6, 2)] for _ in range(2)]

@@ -44,6 +44,17 @@ def expected_best(fids, collapsed, n):
     choices = [math.comb(runs - 1 - k, n - 1) for k in range(runs)]
     return (counted * torch.tensor(choices)).sum() / math.comb(runs, n)
 
+# %% why
+r"""
+Sort the runs, the best first, after each collapsed one has got its FID of {{WORST}}. Run $k$ (from 0) is the best of a choice when it is in it and
+the other $n - 1$ are among the $N - 1 - k$ worse ones: $\binom{N - 1 - k}{n - 1}$ choices of $\binom{N}{n}$. Weigh each FID with this share. Where
+two runs are equal it does not matter which of them comes first.
+
+Two cases check it: for $n = 1$ it is the mean of all runs, for $n = N$ the lowest FID, the number that the report prints. Between them it falls
+with $n$. So a report's best of 40 is no forecast for somebody with ten runs, and a table without its collapsed runs is one of runs that nobody can
+order.
+"""
+
 # %% inputs
 def inputs(rng):
     collapsed = torch.zeros(12, dtype=torch.bool)

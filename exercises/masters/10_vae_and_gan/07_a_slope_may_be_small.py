@@ -47,6 +47,17 @@ def penalty(critic, real, fake, t):
     lengths = slopes.flatten(1).norm(dim=1)
     return WEIGHT * (lengths - BOUND).clamp(min=0).square().mean()
 
+# %% why
+r"""
+An output of the critic depends on its own image alone, so the gradient of the *sum* of all outputs holds each image's own slope: one call for the
+whole batch. The norm goes over all pixels of an image. The slope itself depends on the critic's weights, and `create_graph=True` keeps that
+dependence; without it the penalty is a number that teaches nothing. The excess is cut off at 0 *before* it is squared: squared first, a slope that
+is too small would cost as much as one that is too large.
+
+A critic that is constant costs nothing here, as the constraint allows it; the chapter's penalty charges it the full weight. Neither looks anywhere
+but between the pairs of points that were drawn, so both ask for the constraint there and promise nothing elsewhere.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"real": rng.normal(8, 2, 3, 4), "fake": 0.5 * rng.normal(8, 2, 3, 4), "t": rng.uniform(0.05, 0.45, 8),

@@ -41,6 +41,23 @@ def rate_of_bits(logits):
     prior_on, prior_off = torch.log(torch.tensor(PRIOR)), torch.log(torch.tensor(1 - PRIOR))
     return (on * (log_on - prior_on) + off * (log_off - prior_off)).sum(-1)
 
+# %% why
+r"""
+A bit has two values, so the average of $\log q - \log p$ under $q$ is a sum of two terms, each weighted by the probability of its own case under
+$q$. The probabilities of independent bits multiply, so the logarithms add up, and so do their averages:
+
+$$
+\mathrm{KL} = \sum_j \pi_j \big(\log \pi_j - \log {{PRIOR}}\big) + (1 - \pi_j) \big(\log (1 - \pi_j) - \log (1 - {{PRIOR}})\big) .
+$$
+
+At the logit 100 the difference $1 - \pi_j$ is rounded to 0, its logarithm is $-\infty$, and $0 \cdot \infty$ is no number. `logsigmoid` of $-100$ is
+$-100$, and 0 times that is 0.
+
+Without the prior's logarithms only minus the entropy is left, and a sure bit would be free. In truth it costs $-\log {{PRIOR}}$ if it is 1, and
+$-\log (1 - {{PRIOR}})$ if it is 0. The larger of the two is the most that a bit can cost, however sure it is. A Gaussian has no such bound: its rate
+grows without limit as $\sigma \to 0$.
+"""
+
 # %% inputs
 def inputs(rng):
     logits = 2 * rng.normal(5, 4)

@@ -42,6 +42,26 @@ def gap(x, mu, sigma):
     variance = torch.ones_like(x) / precision
     return 0.5 * ((sigma**2 + (mu - centre) ** 2) / variance - 1 - torch.log(sigma**2 / variance))
 
+# %% why
+r"""
+The gap is the KL divergence from $q$ to the true posterior, so the posterior is what is missing. With $a = {{A}}$ and $s = {{S}}$, collect the
+powers of $z$ in the logarithm of the joint density:
+
+$$
+-\frac{z^2}{2} - \frac{(x - a z)^2}{2 s^2} = -\frac12 \Big(1 + \frac{a^2}{s^2}\Big) z^2 + \frac{a x}{s^2}\, z + \text{a constant in } z .
+$$
+
+This is a Gaussian in $z$. The factor of $-\tfrac12 z^2$ is its precision $1/v$, the factor of $z$ is its mean divided by $v$: so the mean is
+$m = v\, a x / s^2$. The average of $(z - m)^2 / v$ under $q$ is $(\sigma^2 + (\mu - m)^2) / v$, and the gap is
+
+$$
+\tfrac12 \Big( \frac{\sigma^2 + (\mu - m)^2}{v} - 1 - \log \frac{\sigma^2}{v} \Big) .
+$$
+
+The KL divergence to the prior is another one, the rate: it is not zero for the true posterior. Here $v$ is the same for every $x$, and $m$ is linear
+in $x$. An encoder with a linear mean and one $\sigma$ can therefore close the gap for all $x$ at once, as in the linear VAE of the chapter.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"x": 1.5 * rng.normal(6), "mu": rng.normal(6), "sigma": rng.uniform(0.2, 1.2, 6)}

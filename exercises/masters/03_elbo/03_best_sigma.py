@@ -41,6 +41,27 @@ def log_likelihood(x, x_hat):
     per_pixel = -0.5 * torch.log(two_pi * variance) - 0.5 - torch.log(torch.tensor(WHITE))
     return pixels * per_pixel
 
+# %% why
+r"""
+Let $R$ be the squared error per image, averaged over the images. The average log-density of an image of $D$ pixels is
+$-\tfrac{D}{2} \log 2\pi\sigma^2 - R / 2\sigma^2$. Its derivative with respect to $\sigma^2$,
+
+$$
+-\frac{D}{2\sigma^2} + \frac{R}{2\sigma^4} ,
+$$
+
+is zero at $\sigma^2 = R/D$, the mean squared error of a pixel. There $-R / 2\sigma^2$ is $-\tfrac{D}{2}$, whatever the error. Each pixel is then
+spread over a range {{WHITE}} times as wide, which divides its density by {{WHITE}}:
+
+$$
+D \Big( -\tfrac12 \log \frac{2\pi R}{D} - \tfrac12 - \log {{WHITE}} \Big) .
+$$
+
+`std` of the errors takes off what all of them share, and the decoder does not correct that. A $\sigma$ for each image gives a number at least as
+high, but that of another model. At the best $\sigma$ the error counts by its logarithm: errors half as large gain $\log 2$ nats in each pixel. As
+$R \to 0$ the density grows without limit, so it cannot be compared with a probability.
+"""
+
 # %% inputs
 def inputs(rng):
     x = rng.uniform(0, 1, 7, 9)

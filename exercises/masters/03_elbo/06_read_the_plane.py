@@ -58,6 +58,18 @@ reading = {"best bound": ..., "collapsed": ..., "best copies": ..., "bound": ...
 # %% solution
 reading = {"best bound": "{{best}}", "collapsed": "{{collapsed}}", "best copies": "{{copies}}", "bound": {{bound}}}
 
+# %% why
+r"""
+The −ELBO is rate plus distortion: of the four sums that of model {{best}} is the smallest. Points with the same sum lie on a line that falls by one
+nat for each nat to the right; slide such a line up from the corner, and the first point that it meets has the best bound. Model {{collapsed}} lies
+at the rate 0: its $q$ is the prior for every image, so $z$ tells nothing. Model {{copies}} has the lowest distortion and gives its images back best.
+For model {{ASKED}} both axes are added: {{rate}} + {{distortion}} = {{bound}} nats.
+
+The lowest distortion is not the best bound, because the code is paid too. From {{middle}} to {{best}} the distortion falls by more nats than the
+rate rises, from {{best}} to {{copies}} by fewer. On a rate-distortion curve the ELBO is largest where the slope is $-1$: there one more nat of rate
+saves one nat.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

@@ -39,6 +39,23 @@ def spreads(means):
     latent = means.var(0, correction=0)
     return GAIN**2 * pixel, GAIN**2 * latent
 
+# %% why
+r"""
+By the law of total variance, the variance of the shown pixel $y = {{GAIN}}\,x$ is its variance at a fixed $z$, averaged over $z$, plus the variance
+over $z$ of its average at a fixed $z$. A factor multiplies each distance from the average, and a variance averages their squares, so the factor
+comes out squared:
+
+$$
+\mathrm{Var}[y] = {{GAIN}}^2 \cdot {{SIGMA}}^2 + {{GAIN}}^2\, \mathrm{Var}_z[m(z)] .
+$$
+
+The first term needs no average, because $\sigma$ does not depend on $z$. For a pixel that is a coin it would: there $m(1 - m)$ is averaged. The
+second is measured for each pixel from its own average over the draws; a bright pixel whose mean never moves gets 0.
+
+Standard deviations do not add up, so they cannot be shared out in this way. A sheet that shows the means $m(z)$ in place of draws has lost the first
+term, and varies too little.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"means": rng.normal(40, 5) * torch.tensor([0.1, 0.4, 0.0, 1.0, 2.0]) + rng.normal(5)}

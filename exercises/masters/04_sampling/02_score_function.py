@@ -39,6 +39,26 @@ def estimates(h, log_sigma, eps):
     score = eps.square() - 1  # the derivative of log q(z) with respect to log sigma
     return h(z) * score
 
+# %% why
+r"""
+The score is the derivative of $\log q(z)$ at a fixed $z$: the draw is a number that has come out, and only its density changes. With
+$\lambda = \log \sigma$,
+
+$$
+\begin{aligned}
+\log q(z) &= -\lambda - \tfrac12 (z - \mu)^2 e^{-2\lambda} + \text{a constant} , \\
+\frac{\partial \log q(z)}{\partial \lambda} &= -1 + (z - \mu)^2 e^{-2\lambda} = \varepsilon^2 - 1 .
+\end{aligned}
+$$
+
+A draw more than one $\sigma$ away from $\mu$ becomes more probable when $\sigma$ grows, a nearer one less. If $z$ moves with $\sigma$ while
+$\log q(z)$ is differentiated, the second term is the constant $-\tfrac12 \varepsilon^2$, and the score is $-1$ for every draw.
+
+Two checks: the score averages to $\mathbb{E}[\varepsilon^2] - 1 = 0$, and for $h(z) = z^2$ the estimates average to
+$\sigma^2\, (\mathbb{E}[\varepsilon^4] - 1) = 2\sigma^2$, the derivative of $\mu^2 + e^{2\lambda}$. By the chain rule the score for $\sigma$ is
+$(\varepsilon^2 - 1)/\sigma$, and for $\log \sigma^2$ it is half of $\varepsilon^2 - 1$.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"log_sigma": torch.tensor(rng.uniform(-0.8, 0.6)), "eps": rng.normal(50), "power": rng.choice([2.0, 3.0, 4.0])}

@@ -37,6 +37,23 @@ def leave_one_out(values, scores):
     others = (values.sum(0) - values) / (len(values) - 1)
     return (values - SHARE * others) * scores
 
+# %% why
+r"""
+The average of the others is their sum divided by their number: the sum of all $n$ values minus the own one, over $n - 1$. It is independent of
+$z_i$, and the score averages to 0. So for any share $c$ of it
+
+$$
+\mathbb{E}\Big[c\, \frac{1}{n-1} \sum_{l \ne i} h_l\; s_i\Big] = c\, \mathbb{E}[h] \cdot \mathbb{E}[s_i] = 0 ,
+$$
+
+and the estimate stays right on average. With the average of *all* draws the own value is in the baseline: it takes
+$\tfrac{c}{n}\, \mathbb{E}[h_i s_i]$ away, and the gradient is on average $1 - c/n$ times the right one. Divided by this factor, $c = 1$ gives the
+chapter's short form with $h_k - \bar h$ and $1/(n-1)$. For $c = {{SHARE}}$ that form has the wrong factor.
+
+A constant $C$ in $h$ is left over as $(1 - {{SHARE}})\,C$; the whole average removes all of it. In a VAE $\log p_\theta(x \mid z)$ lies many nats
+below zero, and each one that is left is multiplied by noise.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"values": 3 + 2 * rng.normal(6, 4), "scores": rng.normal(6, 4)}

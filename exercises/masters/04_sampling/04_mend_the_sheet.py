@@ -32,6 +32,21 @@ def draw_images(decoder, z_noise, x_noise, temperature):
     x = mean + sigma * x_noise
     return x.clamp(0, 1)
 
+# %% why
+r"""
+Hold each line against the quantity that it must be. `z` is a draw from $\mathcal{N}(0, \tau^2 I)$: the temperature $\tau$ is a standard deviation
+and multiplies its noise, once. The first half of `params` holds the means, the second half $\log \sigma$; the exponential of that is $\sigma$, with
+no factor in front of the logarithm. `x` is the mean plus $\sigma$ times its noise, without a temperature. What was drawn, and not the mean, is cut
+off.
+
+Switch one chance off at a time to find a fault. With `x_noise` at 0 each image must be the mean at its $z$; with `z_noise` at 0 all images share one
+mean, and their spread is $\sigma$. Test away from $\tau = 1$, where product, quotient and square agree, and away from $\log \sigma = 0$, where
+$\sigma = \sigma^2$.
+
+Some faults flatter. Where $\sigma < 1$, a draw with $\sigma^2$ has less grain than the model says, and a sheet of means has none. Both look calmer,
+and neither shows samples of the model.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"z_noise": rng.normal(5, 2), "x_noise": rng.normal(5, 4), "temperature": round(rng.uniform(0.5, 0.9), 3),

@@ -38,6 +38,26 @@ by_score = z.square() * eps
 by_path = 2 * z
 variances = {"predicted": "grows", "ratio": (by_score.var() / by_path.var()).item()}
 
+# %% why
+r"""
+Write $z = \mu + \varepsilon$. The reparameterised estimate is $2z = 2\mu + 2\varepsilon$: its variance is 4 at every $\mu$. The score-function
+estimate is $z^2 \varepsilon$, with the mean $2\mu$ and, as odd powers average to 0,
+
+$$
+\begin{aligned}
+\mathbb{E}\big[(\mu + \varepsilon)^4 \varepsilon^2\big] &= \mu^4 \cdot 1 + 6\mu^2 \cdot 3 + 15 , \\
+\mathrm{Var} &= \mu^4 + 18\mu^2 + 15 - (2\mu)^2 = \mu^4 + 14\mu^2 + 15 .
+\end{aligned}
+$$
+
+Here the ratio is $\tfrac14 \big(({{CENTRE}})^4 + 14 \cdot ({{CENTRE}})^2 + 15\big)$; at $\mu = 1$ the formula gives 7.5. Only even powers occur, so
+the ratio grows with the distance of $\mu$ from 0, on both sides. To scale the 7.5 by a power of $\mu$ misses: $\mu^4$, $\mu^2$ and a constant add
+up.
+
+The reason is the large constant. Far from 0 most of $z^2$ is $\mu^2$, which says nothing about the slope and is multiplied by noise. The best
+baseline, $\mu^2 + 3$, removes the fourth power: $8\mu^2 + 6$ is left.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

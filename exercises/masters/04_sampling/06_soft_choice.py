@@ -38,6 +38,24 @@ def soft_choice(logits, u):
     gumbel = -torch.log(-torch.log(u))
     return torch.softmax((logits + gumbel) / TAU, dim=-1)
 
+# %% why
+r"""
+Why this noise? Since $\gamma_c = -\log(-\log u_c)$, the number $e^{-(\alpha_c + \gamma_c)} = -\log u_c \cdot e^{-\alpha_c}$ is an exponential
+waiting time with the rate $e^{\alpha_c}$. The largest of $\alpha_c + \gamma_c$ is the shortest waiting time. Of independent ones, that of symbol $c$
+is the shortest with the probability
+
+$$
+\frac{e^{\alpha_c}}{\sum_k e^{\alpha_k}} = p_c .
+$$
+
+So the symbol that wins is a draw from the softmax of the logits. The temperature divides the sum of logits and noise: that keeps the order, and the
+same symbol wins at every $\tau$. With the logits alone divided, the winner would be a draw from $\operatorname{softmax}(\alpha / \tau)$, another
+distribution.
+
+As $\tau \to 0$ the row tends to the hard choice, as $\tau \to \infty$ to equal entries. At $\tau = {{TAU}}$ it is neither, so $h$ is asked between
+the symbols and the gradient is in general biased. In the chapter's figure the bias rises with $\tau$ and the standard deviation falls.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"logits": rng.normal(4, 3), "u": rng.uniform(0.02, 0.98, 4, 3), "start": rng.uniform(0, 1, 3)}

@@ -100,7 +100,7 @@ def test_every_task_has_its_parts(key):
     if task.by_hand:
         assert "rubric" in task.parts
         return
-    assert 120 < len(task.parts["why"]) < 1500, "the page of solutions says how the answer comes about, in some sentences"
+    assert 200 < len(task.parts["why"]) < 1500, "the page of solutions says in some sentences why the answer is right"
     assert len(task.wrong) >= 4 and len(task.right) >= 2
     hints = [mistake.hint for mistake in task.wrong]
     assert len(set(hints)) == len(hints) and min(map(len, hints)) > 30

@@ -213,7 +213,8 @@ def solution_page(folder, index):
              "the tests of the course. The constants are those of the public notebook; a class has others.", ""]
     for place, task in enumerate(found.values(), 1):
         draws = task.draw()
-        lines += [f"## {place}. {task.title}", "", f'<a href="exercises_{name}.html#{make_id(task.title)}">The task</a>', ""]
+        lines += [f"## {place}. {task.title}", "",
+                  f'<a href="exercises_{name}.html#{make_id(task.title)}">The task</a>', ""]
         if task.by_hand:
             lines += [task.filled(task.parts["rubric"], draws), ""]
             continue

@@ -41,6 +41,23 @@ def log_noisy(x, logits):
     lit = torch.sigmoid(logits) * (1 - FLIP) + torch.sigmoid(-logits) * FLIP
     return (x * torch.log(lit) + (1 - x) * torch.log(1 - lit)).sum(-1)
 
+# %% why
+r"""
+A pixel comes out as 1 in two ways that exclude each other: its coin shows 1 and is not flipped, or it shows 0 and is flipped. The probabilities
+of the two ways add up:
+
+$$
+\pi_i\,(1 - {{FLIP}}) + (1 - \pi_i) \cdot {{FLIP}} .
+$$
+
+A 0 has the rest. Given $z$, the scanned pixels are still independent, so the logarithms of an image's pixels add up. The two ways are added
+*before* the logarithm. An average of the two logarithms is smaller unless the coin is fair (Jensen's inequality), and the probabilities of all
+images would then add up to less than 1.
+
+Whatever the logit is, a pixel has a probability between {{FLIP}} and $1 - {{FLIP}}$. So no logarithm of 0 is taken, and no pixel costs more than
+$-\log {{FLIP}}$ nats. A scanner that flips half of all pixels is the other extreme: every image costs $D \log 2$ nats, and tells nothing of $z$.
+"""
+
 # %% inputs
 def inputs(rng):
     logits = 3 * rng.normal(5, 12)

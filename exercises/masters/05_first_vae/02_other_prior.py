@@ -41,6 +41,23 @@ def kl(mu, logvar):
     terms = (mu.square() + logvar.exp()) / TAU**2 - 1 - logvar + 2 * torch.tensor(TAU).log()
     return 0.5 * terms.sum(-1)
 
+# %% why
+r"""
+In one dimension the log-densities differ by
+
+$$
+\log q(z) - \log p(z) = \tfrac12 \Big(\tfrac{z^2}{\tau^2} - \tfrac{(z - \mu)^2}{\sigma^2} - \log \sigma^2 + \log \tau^2\Big) .
+$$
+
+Under $q$ the average of $z^2$ is $\mu^2 + \sigma^2$, and that of $(z - \mu)^2$ is $\sigma^2$. So the first term becomes
+$(\mu^2 + \sigma^2) / \tau^2$ and the second $-1$. The dimensions are independent, and their terms add up. At $\mu = 0$, $\sigma = \tau$ each
+comes to $1 - 1 - \log \tau^2 + \log \tau^2 = 0$.
+
+Training does not notice a forgotten $\log \tau^2$: its gradient is zero. But every $-$ELBO is then off by $d \log \tau$ nats. The result is also
+the chapter's KL at $\mu / \tau$ and $\sigma / \tau$: measured in units of $\tau$, the prior is $\mathcal{N}(0, I)$. A decoder that begins with a
+linear layer can take in this factor, so another $\tau$ alone makes no better model.
+"""
+
 # %% inputs
 def inputs(rng):
     mu, logvar = rng.normal(5, 4), rng.normal(5, 4)

@@ -42,6 +42,21 @@ def draw(mu, s, k):
     eps = torch.randn(k, *mu.shape)
     return mu + torch.exp({{scale}} * s) * eps
 
+# %% why
+r"""
+Here `s` is {{what}}. Solved for $\log \sigma$, this is $\log \sigma = {{scale}} \cdot s$, and the exponential of it is $\sigma$. The chapter's
+one half belongs to $\log \sigma^2$ alone. In $z = \mu + \sigma \varepsilon$ all randomness is in $\varepsilon$, which depends on no weight. So a
+gradient reaches both outputs: the derivative of $z$ is 1 in $\mu$ and ${{scale}} \cdot \sigma \varepsilon$ in $s$.
+
+Each draw, image and dimension needs its own number. Broadcasting hides a missing one: noise of shape $(k, 1, d)$ gives the right shape and, for
+each image, the right spread. But all images of a batch then get the same noise, and what it adds to the gradient no longer averages out over
+them.
+
+To test a sampler, hold the logarithm of the spread of many draws against `s`: the slope must be {{scale}}. In training one unit does as well as
+another, as long as draw and rate read it alike. Where they do not, as in the chapter's mistake of σ² for σ, the rate charges for another $q$ than
+the one that is drawn from.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"mu": rng.normal(3, 2), "s": 0.5 + 0.7 * rng.uniform(0, 1, 3, 2), "seed": rng.integer(0, 10**6)}

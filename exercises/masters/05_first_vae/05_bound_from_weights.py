@@ -47,6 +47,23 @@ def bound(log_w):
     log_mean = torch.logsumexp(power * log_w, dim=0) - torch.log(torch.tensor(float(len(log_w))))
     return log_mean / power
 
+# %% why
+r"""
+The logarithm of $w_k^{1 - \alpha}$ is $(1 - \alpha) \log w_k$, so the weights themselves are never needed. For any number $a$,
+
+$$
+\log \frac1K \sum_k w_k^{1 - \alpha} = a + \log \sum_k e^{(1 - \alpha) \log w_k - a} - \log K .
+$$
+
+`logsumexp` takes for $a$ the largest exponent of each image. The sum then lies between 1 and $K$, and a term that becomes 0 is too small to
+count. With a smaller $a$ a term can become infinite; with one $a$ for all images, all terms of one image can become 0. The division by
+$1 - \alpha$ comes last, and holds for $\log K$ too. The test: $K$ equal weights $w$ give $\log w$.
+
+This is the logarithm of a power mean, so it falls as $\alpha$ grows: from the largest $\log w_k$ at $\alpha \to -\infty$, through the IWAE bound
+at 0, to the mean of the $\log w_k$ at $\alpha \to 1$, which estimates the ELBO. On average it stays below $\log p_\theta(x)$ for
+$0 \le \alpha < 1$. For $\alpha < 0$ it comes to lie above as $K$ grows.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"log_w": 2 * rng.normal(7, 4) - rng.uniform(2, 4), "far": rng.uniform(1500, 2500)}

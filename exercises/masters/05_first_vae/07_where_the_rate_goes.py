@@ -51,6 +51,20 @@ predicted = TOP / 25
 measured = (rate.sort(descending=True).values[:TOP].sum() / rate.sum()).item()
 rate_goes = {"predicted": predicted, "measured": measured}
 
+# %% why
+r"""
+The KL is a sum over the dimensions, so each has a rate, $\frac12 (\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2)$, averaged over the images. The
+sorting comes after this mean: the largest of each image by itself would give a higher share, which no fixed {{TOP}} dimensions reach.
+
+On these images 22 dimensions are used; the other 28 carry less than 0.001 nats together. Equal rates would give {{TOP}}/22, or {{TOP}}/25 with
+“about half” of 50. That is the least to predict, as the largest never carry less. In fact the rates fall from 2.7 nats to a quarter of one, of 26
+in all. Three dimensions carry about 0.29 of the rate, four 0.37, five 0.44, eight 0.62, ten 0.71.
+
+What differs is how sharply a dimension is told. In all that are used the average of $\mu_j^2 + \sigma_j^2$ is near 1, so the rate is about the
+average of $-\log \sigma_j$: 2.7 nats belong to $\sigma_j \approx 0.07$, and 0.25 nats to 0.78. The variance of $\mu_j$ hardly tells 0.07 from
+0.2, and so it shows which dimensions are active, not what they carry.
+"""
+
 # %% inputs
 def inputs(rng):
     return {}

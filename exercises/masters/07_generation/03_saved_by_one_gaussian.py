@@ -48,6 +48,25 @@ def saved(mu, logvar):
     after = d + torch.logdet(cov)
     return 0.5 * (before - after)
 
+# %% why
+r"""
+In the rate only $-\log p(z)$ changes. For a Gaussian prior its average needs no more than the mean $m$ and the covariance $C$ of $q_\phi(z)$. By
+the law of total variance, $C$ is the covariance of the $\mu$ plus the mean of the $\sigma^2$, on the diagonal. Before and after, without the
+$\frac d2 \log 2\pi$ of both, the average is
+
+$$
+\tfrac12 \big((\lVert m \rVert^2 + \operatorname{tr} C) / \tau^2 + 2 d \log \tau\big)
+\quad\text{and}\quad \tfrac12 (d + \log \det C) .
+$$
+
+Their difference is $\mathrm{KL}(\mathcal{N}(m, C)\,\Vert\,\mathcal{N}(0, \tau^2 I))$. So it is never negative, and it is 0 where the old prior
+has these moments already. In the same way any other Gaussian costs more than the best one, by the KL from $\mathcal{N}(m, C)$ to it. The
+covariance of the $\mu$ alone makes one that is too narrow: each draw also has its posterior's noise.
+
+No Gaussian saves $\mathrm{KL}(q_\phi(z)\,\Vert\,\mathcal{N}(m, C))$, the price of the shape. In the chapter's study that is what is wrong with
+the prior.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"mu": rng.normal(6, 3) @ (torch.eye(3) + 0.5 * rng.normal(3, 3)) + 0.6 * rng.normal(3), "logvar": 0.9 * rng.normal(6, 3) - 1}

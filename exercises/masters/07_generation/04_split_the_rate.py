@@ -47,6 +47,21 @@ def split(mu, logvar, eps):
     log_p = (-0.5 * (z / SPREAD).square() - math.log(SPREAD) - 0.5 * math.log(2 * math.pi)).sum(1)
     return log_own - log_q, log_q - log_p
 
+# %% why
+r"""
+Hold one $z$ fixed. $q(z)$ is the mean of $N$ densities there, so $\log q(z)$ is the `logsumexp` of the $N$ log-densities, less $\log N$. Each of
+them is first summed over the dimensions: a mean of products is no product of means. $\log q(z \mid x)$ of the own image stands on the diagonal.
+The prior, and with it $s$, enters the second number alone.
+
+The own density is one of the $N$, none of which is negative: $q(z) \ge q(z \mid x) / N$. So the first number is at most $\log N$. It comes near
+that where no other posterior has density at $z$, and is 0 where all are alike. At one draw each number may be negative; their averages, $I(n; z)$
+and $\mathrm{KL}(q(z)\,\Vert\,p(z))$, are not.
+
+The two add up to $\log q(z \mid x) - \log p(z)$, whatever stands for $q(z)$. A mistake in $q(z)$ only moves nats from one part to the other, so
+the sum does not show it. And where posteriors hardly overlap, as in the chapter's 50 dimensions, the first part is $\log N$ for any model: it
+counts images.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"mu": 1.2 * rng.normal(7, 3), "logvar": 0.7 * rng.normal(7, 3) - 0.7, "eps": rng.normal(7, 3)}

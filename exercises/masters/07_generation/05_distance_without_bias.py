@@ -42,6 +42,23 @@ def apart(mean, cov, fake):
     error_of_fake = fake.var(0).sum() / len(fake)
     return raw - error_of_real - error_of_fake
 
+# %% why
+r"""
+A sample mean is the true mean plus an error that is 0 on average. The two errors are independent, so in the square of the difference the mixed
+terms average to 0, and the squares of both errors stay. The raw distance is on average
+
+$$
+\lVert m_r - m_f \rVert^2 + \frac{\operatorname{tr} C_r}{{{COUNT}}} + \frac{\operatorname{tr} C_f}{n} .
+$$
+
+In each dimension the mean of $n$ draws has an $n$-th of the variance of one, and a squared length adds up the dimensions: hence the traces. The
+two divisors do different jobs. $n - 1$ makes the variance of *one* image right on average; $n$ turns it into that of the mean.
+
+The estimate may be negative. Where the true distance is 0 it must be, at times, and cutting it off at 0 brings a bias back. The bias of the means
+is a part of the FID that the chapter finds between real images. The KID has none for the same reason: with the kernel $a \cdot b$ in place of its
+own it *is* this estimate.
+"""
+
 # %% inputs
 def inputs(rng):
     mix = torch.eye(4) + 0.4 * rng.normal(4, 4)

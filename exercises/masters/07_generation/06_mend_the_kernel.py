@@ -43,6 +43,21 @@ def kid(real, fake):
     between = k_between.mean()
     return within_real + within_fake - 2 * between
 
+# %% why
+r"""
+Multiplied out, $k(a, b)$ is a product $h(a) \cdot h(b)$, where $h(a)$ lists the products of up to three features, with factors. The three
+expectations are then $\lVert \mathbb{E}\,h(r) - \mathbb{E}\,h(f) \rVert^2$, term by term. So all three kernels must be the same, and the mixed
+term has the factor $-2$. Within a set, only the $n (n - 1)$ pairs of different images count, since
+$\mathbb{E} \lVert h(r) \rVert^2 \ge \lVert \mathbb{E}\,h(r) \rVert^2$: the diagonal makes the distance too large. Of the mixed pairs, all $n m$
+count.
+
+In the public notebook the two faults hide each other. With features that are all 0 the averages are 0, 1 and 1, and $0 + 1 - 1 = 0$, as it should
+be. Exchange `real` and `fake`, and the value changes: one kernel lacks its $+ 1$. With that mended, zeros give $1 + 1 - 1 = 1$, and the mixed
+term lacks its 2. So repeat every test after each repair.
+
+Where both sets come from one distribution, the mended estimate is negative about half of the time. One that is never negative has a bias.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"real": rng.normal(7, 3), "fake": 0.8 * rng.normal(5, 3) + 0.7}

@@ -64,6 +64,20 @@ def share_of_holes(n):
 predicted = 0.2
 holes = {"predicted": predicted, "few": share_of_holes(FEW), "many": share_of_holes(5000)}
 
+# %% why
+r"""
+Every cell has the same probability under $p(z)$, so the share of the prior is a share of cells. In each, the mean of the posteriors' densities is
+held against the prior: $\log q_\phi(z) < \log p(z) - \log {{TIMES}}$.
+
+Trust the many. Where the prior's standard deviation is 1, that of a posterior is about 0.03 (the median). So {{FEW}} posteriors cover a small
+part of the plane; between them $q_\phi(z)$ is almost 0, and on top of them it is far too high. So with the few, more than 0.6 of the prior seems
+to lie in holes, and with 5,000 less than 0.5. With all training images the share falls a little further: the many are off in the same direction,
+by less.
+
+The share of the *codes* in holes is another number, less than $1 / {{TIMES}}$ of the prior's share, since $q_\phi(z) < p(z) / {{TIMES}}$ there.
+Generation with $\mathcal{N}(0, I)$ asks the decoder there more often than training did. A prior fitted to the codes avoids the holes.
+"""
+
 # %% inputs
 def inputs(rng):
     return {}

@@ -219,13 +219,18 @@ def solution_page(folder, index):
             lines += [task.filled(task.parts["rubric"], draws), ""]
             continue
         lines += ["```python", task.filled(task.parts["solution"], draws), "```", "",
-                  task.filled(task.parts.get("why", ""), draws), ""]
+                  task.filled(task.parts["why"], draws), ""]
+        if planted := task.planted():
+            lines += ["The faults of the public notebook:", "", *map(_told, planted), ""]
         for title, source in task.right.items():
             lines += [f":::{{dropdown}} Also right: {title}", "```python", task.filled(source, draws), "```", ":::", ""]
         lines += [":::{dropdown} Mistakes that the check knows"]
-        lines += [f"- *{mistake.name[0].upper()}{mistake.name[1:]}.* {mistake.hint}" for mistake in task.wrong]
-        lines += [":::", ""]
+        lines += [*map(_told, task.wrong), ":::", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _told(mistake):
+    return f"- *{mistake.name[0].upper()}{mistake.name[1:]}.* {mistake.hint}"
 
 
 def _passage(name, task):

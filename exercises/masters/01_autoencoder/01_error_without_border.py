@@ -37,6 +37,15 @@ def inner_error(x, x_hat):
     difference = (x - x_hat)[:, :, inside, inside]
     return difference.square().sum(dim=(1, 2, 3))
 
+# %% why
+r"""
+The difference of two images has the same shape as they have, so cut the edges off it once: a slice from {{BORDER}} to $-{{BORDER}}$ in each of the
+last two dimensions. Then sum the squares over everything but the batch.
+
+The sum is taken over the pixels that count, and not their mean. A mean would be in another unit, and would change with the number of pixels even if
+the errors did not. The same holds for a border that is set to 0 in both images: it adds nothing to a sum, and it does lower a mean.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"x": rng.uniform(0, 1, 4, 1, 12, 14), "x_hat": rng.uniform(0, 1, 4, 1, 12, 14)}

@@ -41,6 +41,17 @@ def rebuild(train, test):
     code = (test - centre) @ V
     return centre + code @ V.T
 
+# %% why
+r"""
+Everything that is learned comes from `train`: the mean image and the axes. The test images are shown in that coordinate system and brought back, so
+the training mean is taken off before and added after. With their own mean the test images would have told the model something about themselves. On
+a few images that is a large part of what is measured.
+
+`eigh` sorts the eigenvalues from small to large: the axes with the most variance are the last {{D}} columns. $V V^\top$ is the projection onto
+their plane. It does not change if an axis is turned round or if axes are turned within the plane, so the signs of eigenvectors, which differ
+between machines, do not matter.
+"""
+
 # %% inputs
 def inputs(rng):
     spread = torch.tensor([4.0, 3.0, 2.2, 1.5, 0.9, 0.5, 0.2])

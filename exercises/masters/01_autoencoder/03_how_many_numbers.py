@@ -40,6 +40,16 @@ def numbers_needed(eigenvalues):
     enough = lost <= PERCENT / 100 * values.sum() + 1e-6
     return enough.nonzero()[0, 0]
 
+# %% why
+r"""
+With $d$ numbers PCA loses the variance along the axes that it leaves out: the sum of all eigenvalues but the $d$ largest. With $d = 0$ that is the
+sum of all of them, which is the error of the mean image. So go through $d = 0, 1, 2, \dots$ and stop at the first whose remaining sum is at most
+{{PERCENT}} % of the whole. The eigenvalues come in rising order: turn them round first.
+
+"What is kept is at least the rest of the whole" is the same question, in sums of the largest. The answer is a number of axes, not of pixels, and
+holds for the images that gave the eigenvalues: on new ones PCA loses more.
+"""
+
 # %% inputs
 def inputs(rng):
     while True:  # until no share of the error lies so near to the limit that rounding decides

@@ -45,6 +45,20 @@ def tied_gradient(W, x):
     through_encoder = x.T @ (left_over @ W)
     return -2 * (through_decoder + through_encoder) / len(x) + 2 * DECAY * W
 
+# %% why
+r"""
+Let $r = x - W W^\top x$. If $W$ changes by $dW$, then $r$ changes by $-(dW\, W^\top x + W\, dW^\top x)$: $W$ stands at two places, so there are two
+terms. The square changes by $2\, r^\top dr$, and collecting what multiplies $dW$ gives
+
+$$
+\frac{\partial J}{\partial W} = -\frac2N \sum_n \big( r\, (W^\top x)^\top + x\, (W^\top r)^\top \big) + 2 \cdot {{DECAY}}\, W .
+$$
+
+The first term is what a decoder of its own would get, the second what an encoder would; a shared matrix gets the sum. A check without a computer:
+let the columns of $W$ be the first $d$ axes of PCA. Then $r$ is orthogonal to them, so $W^\top r = 0$, and $r$ and $W^\top x$ are not correlated.
+Only the last term is left.
+"""
+
 # %% inputs
 def inputs(rng):
     x = rng.normal(30, 6) * torch.tensor([2.0, 1.6, 1.2, 0.8, 0.5, 0.3])

@@ -44,6 +44,16 @@ def train(encoder, decoder, batches, lr):
         losses.append(loss.detach())
     return torch.stack(losses)
 
+# %% why
+r"""
+Ask of each line what it must hold. `weights` lists both networks. The loss is a sum over pixels and a mean over images, and nothing on the way from
+the images to it may cut the gradient. PyTorch *adds* each new gradient to the old one, so the old one is emptied once per step. The step goes down
+the slope, by `lr` times the gradient of *this* loss. The loss that is noted is the one from before the step.
+
+A falling loss proves little: it falls even if only the decoder learns. One step on a tiny network, worked out by hand or by `torch.optim.SGD`,
+shows every one of these faults, if *all* weights are compared. Two steps show gradients that were not emptied.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"batches": rng.normal(4, 5, 6), "seed": rng.integer(0, 10**6), "lr": round(rng.uniform(0.01, 0.02), 4)}

@@ -41,6 +41,17 @@ def draw_codes(codes, noise):
     root = torch.linalg.cholesky(covariance)
     return centre + noise @ root.T
 
+# %% why
+r"""
+If $\epsilon \sim \mathcal{N}(0, I)$, then $m + L\epsilon$ has the mean $m$ and the covariance $L L^\top$. So take an $L$ with $L L^\top =
+{{HEAT}}\, C$, such as the Cholesky factor. With one draw in each row, the product is `noise @ L.T`. Any root of the matrix will do: the draws
+differ, their distribution does not.
+
+The factor {{HEAT}} is one of the covariance, so the noise is multiplied by its square root, and the mean stays where it is. With the standard
+deviations of the dimensions alone the codes would have the right spread along each axis, but no correlation between the axes: many would lie where
+no image's code does.
+"""
+
 # %% inputs
 def inputs(rng):
     turn, back = (torch.linalg.qr(rng.normal(3, 3)).Q for _ in range(2))

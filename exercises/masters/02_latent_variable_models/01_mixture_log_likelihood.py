@@ -41,6 +41,20 @@ def log_mixture(x, log_weights, means):
     log_joint = log_weights + log_pixels.sum(-1)
     return torch.logsumexp(log_joint, dim=1)
 
+# %% why
+r"""
+An image has *one* class, which all of its numbers share. So within a class the log-densities of the numbers add up first, each with its constant
+$-\tfrac12 \log 2\pi\sigma_x^2$. Then come the logarithm of the class's probability and, last, the sum over classes:
+
+$$
+\log p(x) = \log \sum_c \exp\Big( \log \alpha_c + \sum_i \log \mathcal{N}(x_i;\, m_{ci},\, \sigma_x^2) \Big) .
+$$
+
+In the other order, each number would choose a class by itself, which is another model. `logsumexp` takes the largest exponent of an image out of
+its sum, so one term is 1 and no float is too small. Two checks: one class gives a plain Gaussian; far from all classes the nearest one decides, and
+the others add almost nothing.
+"""
+
 # %% inputs
 def inputs(rng):
     means = 2 * rng.normal(3, 4)

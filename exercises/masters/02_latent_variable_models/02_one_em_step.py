@@ -44,6 +44,17 @@ def em_step(x, weights, means):
     new_weights = (counts + EXTRA) / (len(x) + EXTRA * len(weights))
     return new_weights, new_means
 
+# %% why
+r"""
+The first half asks which class an image may come from. By Bayes' rule its shares are proportional to $\alpha_c\, p(x_n \mid c)$, with the weights
+and means as they are *now*, and add up to 1 over the classes. What all classes have in common, $\log 2\pi\sigma_x^2$, cancels. The second half
+holds the shares fixed. Each mean is the average of the images by their shares, so it is divided by the sum of the shares of this class, not by $N$.
+
+The weights get {{EXTRA}} imaginary images a class, and the denominator gets all of them, so that they add up to 1. The means get none: imaginary
+images lie nowhere. With them a step no longer maximises the likelihood alone, but the likelihood times $\prod_c \alpha_c^{ {{EXTRA}} }$. So $\log
+p$ of the images may fall a little where a class is about to die out.
+"""
+
 # %% inputs
 def inputs(rng):
     means = 0.8 * rng.normal(3, 4)

@@ -42,6 +42,17 @@ def weigh(log_prior, log_likelihood, log_proposal):
     log_squares = torch.logsumexp(2 * log_w, 0)
     return log_sum - torch.log(torch.tensor(float(draws))), torch.exp(2 * log_sum - log_squares)
 
+# %% why
+r"""
+The estimate is the *mean* of the weights $w_k = p(z_k)\, p(x \mid z_k) / q(z_k)$ over all draws. A weight of zero adds nothing to the sum, but its
+draw was made: divide by $K + {{LOST}}$. Left out, the {{LOST}} would raise the estimate of $\log p(x)$ by $\log \frac{K + {{LOST}}}{K}$, for every
+image alike.
+
+The effective sample size does not see them: zeros change neither the sum of the weights nor that of their squares. As a logarithm it is $2 \log
+\sum_k w_k - \log \sum_k w_k^2$. Both sums by `logsumexp`, for each image with its own largest term taken out, so that weights of $e^{-3000}$ do no
+harm; only the difference is exponentiated. It is $K$ for equal weights and 1 where one weight is all.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"log_prior": rng.normal(7, 4) - 2, "log_likelihood": 1.5 * rng.normal(7, 4) - rng.uniform(3, 6),

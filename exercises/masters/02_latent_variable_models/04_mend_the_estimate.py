@@ -34,6 +34,17 @@ def estimate(decoder, x, z):
     log_sum = torch.logsumexp(log_px_z, dim=0)
     return log_sum - math.log(len(z))
 
+# %% why
+r"""
+From the inside to the outside: the log-probability of a pixel from its logit, by `logsigmoid`, which stays exact where a probability rounds to 0 or
+1; the *sum* over the pixels of an image, under one $z$; then the logarithm of the average of the *probabilities* over the draws, `logsumexp` less
+$\log$ of their number. The average of the logarithms would be lower, by Jensen's inequality. It answers another question: how well one draw
+explains the image, on average.
+
+Two checks find most faults. With a decoder that ignores $z$ there is nothing to average, and the number must be $\log p(x)$ exactly, for one draw
+as for a thousand. With two draws, of which one explains nothing, it must be the better logarithm less $\log 2$.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"x": rng.bits(4, 6), "z": rng.normal(9, 2), "weight": rng.normal(2, 6)}

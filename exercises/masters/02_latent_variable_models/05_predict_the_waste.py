@@ -38,6 +38,22 @@ w = torch.distributions.Normal(z, NOISE).log_prob(torch.tensor(0.0).double()).ex
 one = (prior * w**2).sum() / (prior * w).sum() ** 2
 waste = {"predicted": 5, "log10_ratio": (D * one.log10()).item()}
 
+# %% why
+r"""
+The dimensions are independent, so $w$ is a product, and so are both averages: $r = r_1^{ {{D}} }$, and its logarithm is {{D}} times that of one
+dimension. For one, a product of Gaussians is integrated twice:
+
+$$
+\mathbb{E}[w] = \mathcal{N}(0;\, 0,\, 1 + s^2), \qquad
+\mathbb{E}[w^2] = \frac{\mathcal{N}(0;\, 0,\, 1 + s^2/2)}{2 s \sqrt{\pi}}, \qquad
+r_1 = \frac{1 + s^2}{s \sqrt{2 + s^2}} .
+$$
+
+For small $s$ that is about $1 / (\sqrt2\, s)$: in one dimension a share of the draws of the order of $s$ hits the posterior, which is not much of a
+waste. But all {{D}} dimensions must hit at once, and the shares multiply. Averages over draws do not show it: they never meet the few $z$ that make
+up $\mathbb{E}[w^2]$.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

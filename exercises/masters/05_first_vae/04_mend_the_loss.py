@@ -50,9 +50,9 @@ $\frac12 \sum_j (\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2)$; distortion plus r
 A decoder that always gives 0 takes them apart. Its distortion is $D \log 2$, and what remains is the rate. This must not vary with the noise, and
 it must have its *minimum*, 0, at $\mu = 0$, $\sigma = 1$. A lost gradient changes no value: compare the gradients too.
 
-In the public notebook `squares` gives the rate of one draw. It is right on average, so training works, but it varies with the noise. The other
-fault halves $\log \sigma^2$. At $\mu = 0$, $\sigma = 1$ the rate is still 0, but at $\mu = 0$, $\sigma^2 = \frac12$ it is $-0.08$ nats for each
-dimension. No KL is negative, and dimensions that the decoder ignores would settle there.
+Two faults deserve a second look. Where `squares` holds $z^2$ of the draw, the rate is that of one draw: right on average, so training works, but it varies
+with the noise. And with half of $\log \sigma^2$ in the rate, this is still 0 at $\mu = 0$, $\sigma = 1$, but at $\mu = 0$, $\sigma^2 = \frac12$ it is
+$-0.08$ nats for each dimension. No KL is negative, and dimensions that the decoder ignores would settle there.
 """
 
 # %% inputs

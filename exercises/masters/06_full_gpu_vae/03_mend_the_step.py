@@ -47,6 +47,17 @@ def steps(w, gradients):
         average = DECAY * average + (1 - DECAY) * w
     return w, average / (1 - DECAY**t)
 
+# %% why
+r"""
+Everything here that begins at zero is too small at first, and is divided by what its shares add up to. For the weights' average that is $1 -
+{{DECAY}}^t$. So after one step $\hat m$ is the gradient itself and $\hat v$ its square, and the step is the rate times $g / (|g| + 10^{-4})$:
+nearly the rate in every weight, whatever the size of the gradient. And the corrected average is the weights after that step. These two sentences
+are tests by hand.
+
+Faults of a beginning fade, and after some hundred steps no curve shows them. So compare the first steps, number by number: those before the rate is
+at its top, and the first one after. Two steps tell a moment that is taken of the wrong thing from one that is corrected wrongly.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"w": rng.normal(6), "slopes": (rng.normal(9, 6) + 0.5) * torch.linspace(0.3, 3, 9)[:, None]}

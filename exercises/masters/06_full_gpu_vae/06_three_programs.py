@@ -52,6 +52,17 @@ reading = {"bytes": ..., "arithmetic": ..., "waits": ..., "bend": ...}
 # %% solution
 reading = {"bytes": "{{bytes}}", "arithmetic": "{{arithmetic}}", "waits": "{{waits}}", "bend": {{bend}}}
 
+# %% why
+r"""
+Compare each point with the roof straight above it, not with the other points. {{bytes}} nearly touches the slope: it moves bytes as fast as the
+device can, and would need fewer bytes or more operations for each of them. {{arithmetic}} stands to the right of the bend, under the flat part,
+which is the only part that faster arithmetic lifts. {{waits}} stands to the left of the bend and far below the slope: neither rate holds it back,
+so the time goes elsewhere.
+
+The roof bends where both take equally long: at {{bend}} operations for each byte, the arithmetic's rate divided by the memory's. How high a point
+stands tells the speed and not the reason: {{bytes}} does few operations a second and still leaves the least to gain.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

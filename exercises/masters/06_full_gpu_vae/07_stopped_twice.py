@@ -50,6 +50,17 @@ def train(images, steps, saved=None):
         w.sub_(RATE * min(1, (step + 1) / RISE) * m)
     return w.clone(), {"w": w, "m": m, "done": done + steps, "order": order, "chance": chance.get_state()}
 
+# %% why
+r"""
+List what the next step depends on: the weights; the momentum; the number of the step, which gives the rate and the place in the epoch; the order of
+*this* epoch; and the state of the random numbers, from which the next bits and the next order come. A checkpoint holds all five. It holds them as
+they were: a tensor that the run goes on to change in place would change in the checkpoint too, so it is copied when it is taken up, or when it is
+saved.
+
+The loss looks right with any of these faults. What finds them is a comparison of weights, bit for bit, with the run that was not stopped: stopped
+at *each* step in turn, the edge of an epoch and the rise of the rate among them, stopped twice, and gone on from one checkpoint twice.
+"""
+
 # %% inputs
 def inputs(rng):
     epoch, into = 4, rng.integer(1, 2)  # the first stop is in the middle of an epoch, the second at the end of one

@@ -51,9 +51,9 @@ term has the factor $-2$. Within a set, only the $n (n - 1)$ pairs of different 
 $\mathbb{E} \lVert h(r) \rVert^2 \ge \lVert \mathbb{E}\,h(r) \rVert^2$: the diagonal makes the distance too large. Of the mixed pairs, all $n m$
 count.
 
-In the public notebook the two faults hide each other. With features that are all 0 the averages are 0, 1 and 1, and $0 + 1 - 1 = 0$, as it should
-be. Exchange `real` and `fake`, and the value changes: one kernel lacks its $+ 1$. With that mended, zeros give $1 + 1 - 1 = 1$, and the mixed
-term lacks its 2. So repeat every test after each repair.
+Two faults may hide each other. With features that are all 0, one kernel without its $+ 1$ and a mixed term without its 2 give $0 + 1 - 1 = 0$, as it
+should be. Exchange `real` and `fake`, and the value changes: that finds the kernel. With it mended, zeros give $1 + 1 - 1 = 1$, and that finds the
+factor. So repeat every test after each repair.
 
 Where both sets come from one distribution, the mended estimate is negative about half of the time. One that is never negative has a bias.
 """

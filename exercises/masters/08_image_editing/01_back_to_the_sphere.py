@@ -42,6 +42,21 @@ def path(z0, z1, t):
     variance = (1 - t) ** 2 + t**2 + 2 * t * (1 - t) * CORR
     return point / variance**0.5
 
+# %% why
+r"""
+A point on the straight path is a weighted sum of two Gaussians, so it is a Gaussian with mean 0. Its variance in each dimension is
+
+$$
+v(t) = (1 - t)^2 + t^2 + 2\, t\, (1 - t) \cdot ({{CORR}}) ,
+$$
+
+because the covariance of the two codes enters twice. Divide by the root of that. It is 1 at both ends, and in the middle $v = (1 + \rho) / 2$: a
+positive correlation $\rho$ leaves less to correct. With $\rho = 0$ it is the chapter's path.
+
+One number for all pairs is needed: each point divided by its *own* length would have a fixed length, and $\lVert z \rVert$ of a draw varies. And
+the variance is divided by its root: it is the point that is scaled, not its square.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"z0": rng.normal(4, 6), "z1": rng.normal(4, 6) + 0.3, "t": rng.uniform(0.15, 0.4), "seed": rng.integer(0, 10**6)}

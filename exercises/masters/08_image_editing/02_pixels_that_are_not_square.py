@@ -53,6 +53,17 @@ def lean_and_width(ink):
     left = var_xi - cov.square() / var_eta
     return torch.atan2(cov, var_eta).rad2deg(), (12 * left).sqrt()
 
+# %% why
+r"""
+Turn places into millimetres first: column times {{WIDE}}, row times {{TALL}}, with rows counted from below. The rest is the chapter's. The slant's
+tangent is the slope of the line of $\xi$ on $\eta$, $\operatorname{Cov}(\xi, \eta) / \mathrm{Var}[\eta]$. In pixels it would be off by the factor
+{{WIDE}} / {{TALL}}, which no later step mends, for an angle is no multiple of its tangent.
+
+Ink that is spread evenly over a pixel of width $h$ has the variance $h^2 / 12$ within it. That comes on top of both variances, and not of the
+covariance: within a pixel height and width do not depend on each other. Three columns of ink then have $h^2 (\tfrac23 + \tfrac1{12}) =
+\tfrac{9}{12} h^2$, and $\sqrt{12\, v} = 3h$, as it should be.
+"""
+
 # %% inputs
 def inputs(rng):
     return {"grain": rng.uniform(0, 1, 4, 9, 8), "steps": rng.uniform(0.3, 0.8, 4), "side": rng.choice([-1.0, 1.0])}

@@ -45,6 +45,20 @@ def within(z, y, labels):
     y_off = y - (share.T @ y)[labels]
     return y_off @ z_off / y_off.square().sum()
 
+# %% why
+r"""
+For any $\Delta$ the best $m_c$ is what makes the errors of class $c$ average to zero: $m_c = \bar z_c - \bar y_c\, \Delta$. Put in, it leaves a
+line through zero, $z - \bar z_c \approx (y - \bar y_c)\, \Delta$, with the least-squares slope
+
+$$
+\Delta = \frac{\sum_n (y_n - \bar y_{c_n})\, (z_n - \bar z_{c_n})}{\sum_n (y_n - \bar y_{c_n})^2} .
+$$
+
+Both sums run over all images. The average of one slope for each class would trust a class of two images as much as one of thousands. It is enough
+to centre $y$: the mean of a class drops out of the numerator then. To centre $z$ alone is not: the differences of $y$ *between* classes stay in the
+denominator. They are what should be held fixed.
+"""
+
 # %% inputs
 def inputs(rng):
     labels = [*range(CLASSES), *range(CLASSES), *(rng.integer(0, CLASSES - 1) for _ in range(9)), 0, 0, 0, 1, 1]

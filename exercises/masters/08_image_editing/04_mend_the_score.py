@@ -45,6 +45,17 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
     total = torch.logsumexp(log_w, 0)
     return total - torch.logsumexp(log_w + log_asked, 0)
 
+# %% why
+r"""
+By definition $-\log p(x_a \mid x_k) = \log p(x_k) - \log p(x_a, x_k)$, and the same draws estimate both: weights $w = p(z)\, p(x_k \mid z) / q(z)$,
+summed once as they are and once times $p(x_a \mid z)$. The weights hold the known pixels alone. What is asked for would otherwise choose the $z$
+that explain it. Pixels that are neither stand nowhere.
+
+In the quotient the weights are divided by their sum, so for one pixel the probabilities of 0 and 1 add up to exactly 1, with any number of draws;
+that test needs no other model. With one draw the weight cancels, and what is left is $-\log p(x_a \mid z)$: faults of the weights show from two
+draws on, and those of the pixels with one.
+"""
+
 # %% inputs
 def inputs(rng):
     order = rng.sample(range(10), 10)

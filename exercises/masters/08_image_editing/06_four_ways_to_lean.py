@@ -84,6 +84,16 @@ reading = {"code": ..., "pixels": ..., "random": ..., "shear": ..., "asked_for":
 reading = {"code": "{{code}}", "pixels": "{{pixels}}", "random": "{{random}}", "shear": "{{shear}}",
            "asked_for": {{strength}}, "distance": {{distance}}}
 
+# %% why
+r"""
+Begin with the upper panel. {{shear}} moves the slant by what is asked, because it moves the ink itself. {{random}} stays near 0; that its pictures
+look real only says that little happened to them. Of the two that are left, {{pixels}} moves less, and its distance rises from the first step on: a
+fixed picture is laid over strokes that stay where they are. {{code}} moves further, and its pictures stay near real ones for longer.
+
+The last question takes two steps. At the height {{signed}} the line of {{LETTER}} is met at {{strength}} in the upper panel, and at this strength
+its distance is {{distance}}. At equal strength *asked for*, an edit that does little looks good. A fair comparison is one at equal movement.
+"""
+
 # %% probe
 def probe(answer):
     if not isinstance(answer, dict):

@@ -51,6 +51,20 @@ def completed(W, b, x, known):
     variance = ((W @ covariance) * W).sum(1) + SIGMA**2
     return means, torch.where(known, 0.0, variance.sqrt()).expand_as(x)
 
+# %% why
+r"""
+With $W_o$ and $b_o$ for the known rows, $\log p(z) + \log p(x_o \mid z)$ is $-\tfrac12 z^\top z - \lVert x_o - b_o - W_o z \rVert^2 / 2\sigma^2$
+and a constant. The factor of $-\tfrac12 z^\top z$ is the precision, what multiplies $z$ is the precision times the mean:
+
+$$
+\Lambda = I + W_o^\top W_o / \sigma^2, \qquad m = \Lambda^{-1} W_o^\top (x_o - b_o) / \sigma^2 .
+$$
+
+A hidden pixel is $w^\top z + b_i + \sigma \varepsilon$: its mean is $w^\top m + b_i$, its variance $w^\top \Lambda^{-1} w + \sigma^2$. The first
+part is what the known pixels leave open about $z$; the second is the pixel's own noise, which no neighbour can tell. Neither depends on the values
+that are known. With no known pixel it is the prior: mean $b_i$, variance $\lVert w \rVert^2 + \sigma^2$.
+"""
+
 # %% inputs
 def inputs(rng):
     order = rng.sample(range(9), 9)

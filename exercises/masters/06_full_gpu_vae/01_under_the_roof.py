@@ -41,8 +41,8 @@ def seconds(n, a, b):
 # %% why
 r"""
 Each of the $n \cdot b$ results is a sum of $a$ products: $2\,n\,a\,b$ operations. Once each, the batch ($n a$ numbers), the weights ($a b$) and the
-result ($n b$) are moved. As the device does both at the same time, the layer takes at least the longer of the two times: it could be hidden behind
-the other one, so they are not added.
+result ($n b$) are moved. As the device does both at the same time, the shorter of the two times is hidden behind the longer one: the layer takes at
+least the longer, and the two are not added.
 
 For one image ($n = 1$) each weight is moved for one multiplication and one addition: $2 / {{BYTES}}$ operations for each byte, so this device waits
 for its memory. A larger batch uses every weight $n$ times for one move. That is why a larger batch is faster for each image, up to the bend of the

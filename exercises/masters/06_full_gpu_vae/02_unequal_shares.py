@@ -43,7 +43,7 @@ def whole_gradient(means, sizes):
 r"""
 The mean over all images is the sum over all, divided by their number. A process knows the mean over its share, and $n_r$ times that is its sum. So
 the whole gradient is $\sum_r n_r\, g_r / \sum_r n_r$. The plain average of the means would let each image of a small share count more than one of a
-large share. On equal shares the two agree, so only a last, smaller batch shows the fault.
+large share. On equal shares the two agree, so only a batch that does not split evenly shows the fault, often the last of an epoch.
 
 Clipping comes last, for it is not linear: clipped shares do not add up to the clipped whole. The factor is $\min(1, {{LONGEST}} / \text{length})$,
 one number for all weights, so the direction stays. A gradient that is short enough stays as it is.

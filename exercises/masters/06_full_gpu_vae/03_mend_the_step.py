@@ -50,12 +50,13 @@ def steps(w, gradients):
 # %% why
 r"""
 Everything here that begins at zero is too small at first, and is divided by what its shares add up to. For the weights' average that is $1 -
-{{DECAY}}^t$. So after one step $\hat m$ is the gradient itself and $\hat v$ its square, and the step is the rate times $g / (|g| + 10^{-4})$:
-nearly the rate in every weight, whatever the size of the gradient. And the corrected average is the weights after that step. These two sentences
-are tests by hand.
+{{DECAY}}^t$. So after one step $\hat m$ is the gradient itself and $\hat v$ its square, and the step is the rate times $g / (|g| + 10^{-4})$: as
+long as the rate in every weight whose gradient is far above $10^{-4}$, and shorter in the others. The corrected average is the weights after that
+step. Both are tests by hand.
 
-Faults of a beginning fade, and after some hundred steps no curve shows them. So compare the first steps, number by number: those before the rate is
-at its top, and the first one after. Two steps tell a moment that is taken of the wrong thing from one that is corrected wrongly.
+Faults of a beginning fade, and after some hundred steps no curve shows them. So compare the first steps, number by number. One is not enough. Where
+neither $m$ nor $v$ is corrected, the first step is nearly right, for $0.1 / \sqrt{0.01} = 1$; with the same gradient again, the second is a third
+too long. A rate that goes on rising shows after step {{WARM}}, and a fault of the $10^{-4}$ only in gradients that are as tiny.
 """
 
 # %% inputs

@@ -41,8 +41,8 @@ lost = {"predicted": "shrinks",
 r"""
 The least number above 0 in fp16 is $2^{-24}$. What is at most half of it, $3 \cdot 10^{-8}$, is rounded to 0, and from 65,520 on all is infinity.
 These ends are 12.3 powers of ten apart. Without a scale the lower one, at $-7.53$, lies in the middle of the gradients, and more than a third of
-them is lost; the upper one lies far away from all. The scale moves the gradients up by ${{POWER}} \log_{10} 2$ powers of ten. Many fewer are too
-small then, and a few are too large: the share shrinks, to a sixth or less.
+them is lost; beyond the upper one lie at most a dozen of the 200,000. The scale moves the gradients up by ${{POWER}} \log_{10} 2$ powers of ten.
+Many fewer are too small then, and a few are too large: the share shrinks, to a sixth or less.
 
 No scale saves all of them: they reach over more powers of ten than fp16 does. An infinite one spoils the whole step and can be noticed, one that
 became 0 cannot. So a training loop raises the scale until something overflows, leaves that step out and halves the scale. bf16 has the range of

@@ -53,9 +53,10 @@ def train(images, steps, saved=None):
 # %% why
 r"""
 List what the next step depends on: the weights; the momentum; the number of the step, which gives the rate and the place in the epoch; the order of
-*this* epoch; and the state of the random numbers, from which the next bits and the next order come. A checkpoint holds all five. It holds them as
-they were: a tensor that the run goes on to change in place would change in the checkpoint too, so it is copied when it is taken up, or when it is
-saved.
+*this* epoch; and the state of the random numbers, from which the next bits and the next order come. A checkpoint holds all five. And it must still
+hold them after it was used. A tensor that a run changes in place is therefore copied when it is taken out of the checkpoint: a copy made at saving
+alone would be changed by the first run from there, and the second would begin at the weights where that one ended. Of the generator the state is
+kept, for the generator itself moves on with each draw.
 
 The loss looks right with any of these faults. What finds them is a comparison of weights, bit for bit, with the run that was not stopped: stopped
 at *each* step in turn, the edge of an epoch and the rise of the rate among them, stopped twice, and gone on from one checkpoint twice.

@@ -51,10 +51,11 @@ v(t) = (1 - t)^2 + t^2 + 2\, t\, (1 - t) \cdot ({{CORR}}) ,
 $$
 
 because the covariance of the two codes enters twice. Divide by the root of that. It is 1 at both ends, and in the middle $v = (1 + \rho) / 2$: a
-positive correlation $\rho$ leaves less to correct. With $\rho = 0$ it is the chapter's path.
+positive correlation $\rho$ leaves less to correct. With $\rho = 0$ it is $\tfrac12$: the middle of two independent draws has half of their $\lVert
+z \rVert^2$ on average.
 
-One number for all pairs is needed: each point divided by its *own* length would have a fixed length, and $\lVert z \rVert$ of a draw varies. And
-the variance is divided by its root: it is the point that is scaled, not its square.
+One number for all pairs is needed: each point divided by its *own* length would have a fixed length, and $\lVert z \rVert$ of a draw varies. And a
+point that is divided by $c$ has its variance divided by $c^2$, so the divisor is $\sqrt{v}$ and not $v$.
 """
 
 # %% inputs

@@ -56,8 +56,9 @@ def lean_and_width(ink):
 # %% why
 r"""
 Turn places into millimetres first: column times {{WIDE}}, row times {{TALL}}, with rows counted from below. The rest is the chapter's. The slant's
-tangent is the slope of the line of $\xi$ on $\eta$, $\operatorname{Cov}(\xi, \eta) / \mathrm{Var}[\eta]$. In pixels it would be off by the factor
-{{WIDE}} / {{TALL}}, which no later step mends, for an angle is no multiple of its tangent.
+tangent is the slope of the line of $\xi$ on $\eta$, $\operatorname{Cov}(\xi, \eta) / \mathrm{Var}[\eta]$. Measured in pixels, the tangent still
+lacks the factor {{WIDE}} / {{TALL}}, and the width the factor {{WIDE}}. The factor belongs to the tangent, before the angle is taken: an angle is
+no multiple of its tangent.
 
 Ink that is spread evenly over a pixel of width $h$ has the variance $h^2 / 12$ within it. That comes on top of both variances, and not of the
 covariance: within a pixel height and width do not depend on each other. Three columns of ink then have $h^2 (\tfrac23 + \tfrac1{12}) =

@@ -47,13 +47,14 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 
 # %% why
 r"""
-By definition $-\log p(x_a \mid x_k) = \log p(x_k) - \log p(x_a, x_k)$, and the same draws estimate both: weights $w = p(z)\, p(x_k \mid z) / q(z)$,
-summed once as they are and once times $p(x_a \mid z)$. The weights hold the known pixels alone. What is asked for would otherwise choose the $z$
-that explain it. Pixels that are neither stand nowhere.
+Write $x_o$ for the known pixels and $x_m$ for those that are asked for. Then $-\log p(x_m \mid x_o) = \log p(x_o) - \log p(x_m, x_o)$, and the same
+draws estimate both: weights $w = p(z)\, p(x_o \mid z) / q(z)$, summed once as they are and once times $p(x_m \mid z)$. The weights hold the known
+pixels alone. What is asked for would otherwise choose the $z$ that explain it. Pixels that are neither stand nowhere.
 
-In the quotient the weights are divided by their sum, so for one pixel the probabilities of 0 and 1 add up to exactly 1, with any number of draws;
-that test needs no other model. With one draw the weight cancels, and what is left is $-\log p(x_a \mid z)$: faults of the weights show from two
-draws on, and those of the pixels with one.
+In the quotient the weights are divided by their sum, so for one pixel the probabilities of 0 and 1 add up to exactly 1, with any number of draws.
+Weights that see the answer fail this test. Weights without the prior, or draws with a wrong spread, pass it: whatever the draws and their weights
+are, they are the same for both values. With one draw the weight cancels, and what is left is $-\log p(x_m \mid z)$ at $z = \mu + \sigma
+\varepsilon$: faults of the weights show from two draws on, those of the spread or of the pixels asked for with one.
 """
 
 # %% inputs

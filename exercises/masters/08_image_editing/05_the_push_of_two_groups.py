@@ -62,12 +62,12 @@ pushed = {"predicted": predicted, "thicker": thicker, "thinner": thinner}
 # %% why
 r"""
 If codes and thickness lay on one line, the vector would move every image as far up as down. They do not, and the thickness moves further when the
-vector is added. A stroke can grow, but it cannot become thinner than a pen's width. When the vector is taken off, the thinnest quarter of the
-images moves less than half as far as the thickest quarter: all crowd together at the thin end. Added, it spreads them apart.
+vector is added. A likely reason: a stroke can grow, but it cannot become thinner than a pen's width. When the vector is taken off, the thinnest
+quarter of the images moves less than half as far as the thickest quarter: all crowd together at the thin end. Added, it spreads them apart.
 
 The vector is the difference of two groups, and added once it moves the images about as far as the groups lie apart, which is 1.8 to 3.5 standard
-deviations. That is a long way: the smaller the groups, the further apart they are, and the longer the vector. The direction may be right and the
-length still not be one step.
+deviations. That is a long way: the smaller the groups, the further apart they are, and the longer the vector. So two groups give a direction, and
+the length of a step must be chosen, as the chapter does with $\kappa\, \sigma_y\, \Delta$.
 """
 
 # %% inputs

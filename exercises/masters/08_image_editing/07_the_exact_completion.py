@@ -54,15 +54,17 @@ def completed(W, b, x, known):
 # %% why
 r"""
 With $W_o$ and $b_o$ for the known rows, $\log p(z) + \log p(x_o \mid z)$ is $-\tfrac12 z^\top z - \lVert x_o - b_o - W_o z \rVert^2 / 2\sigma^2$
-and a constant. The factor of $-\tfrac12 z^\top z$ is the precision, what multiplies $z$ is the precision times the mean:
+and a constant. Sorted by powers of $z$ it is $-\tfrac12 z^\top \Lambda z + z^\top \Lambda m$ and a constant, the exponent of a normal distribution
+with the precision $\Lambda$ and the mean $m$:
 
 $$
 \Lambda = I + W_o^\top W_o / \sigma^2, \qquad m = \Lambda^{-1} W_o^\top (x_o - b_o) / \sigma^2 .
 $$
 
-A hidden pixel is $w^\top z + b_i + \sigma \varepsilon$: its mean is $w^\top m + b_i$, its variance $w^\top \Lambda^{-1} w + \sigma^2$. The first
-part is what the known pixels leave open about $z$; the second is the pixel's own noise, which no neighbour can tell. Neither depends on the values
-that are known. With no known pixel it is the prior: mean $b_i$, variance $\lVert w \rVert^2 + \sigma^2$.
+A hidden pixel $i$, with the row $w^\top$ of $W$, is $w^\top z + b_i + \sigma \varepsilon$: its mean is $w^\top m + b_i$, its variance $w^\top
+\Lambda^{-1} w + \sigma^2$. The first part is what the known pixels leave open about $z$; the second is the pixel's own noise, which no neighbour
+can tell. Neither part depends on the values at the known pixels. With no known pixel it is the prior: mean $b_i$, variance $\lVert w \rVert^2 +
+\sigma^2$.
 """
 
 # %% inputs

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from course import ROOT, repository
-from make_exercises import FromExercises, as_text, notebook, tasks
+from make_exercises import FromExercises, as_text, chapters, notebook, tasks
 
 from vae_lib.exercises import probing
 from vae_lib.exercises.judging import Judge, Verdict
@@ -176,10 +176,25 @@ class Sheet:
 
 
 def main(chapter, seed, out, root=ROOT):
+    """Write the three folders of an edition.
+
+    Raises
+        SystemExit: no such chapter, a seed that can be guessed, or a folder that can't be written; a sentence says so.
+    """
+    known = [folder.name for folder in chapters(root)]
+    if chapter not in known:
+        sys.exit(f"no exercises for the chapter {chapter!r}: take CHAPTER= one of {', '.join(known)}")
     if len(seed) < SHORTEST:
-        print(f"note: the seed has {len(seed)} letters; one of {SHORTEST} or more, that nobody can guess, keeps the "
-              "probes secret")
-    edition, out = Edition(chapter, seed, root), Path(out)
+        sys.exit(f"a seed of {len(seed)} letters can be guessed from the constants that it draws: take SEED= "
+                 f"{SHORTEST} letters or more, or CLASS=folder, which draws one")
+    try:
+        _write(Edition(chapter, seed, root), Path(out), root)
+    except OSError as error:
+        sys.exit(f"the edition can't be written into {out}: {error.strerror or error}. Choose another folder")
+
+
+def _write(edition, out, root):
+    chapter = edition.chapter
     for part in ("student", "teacher"):
         (out / part).mkdir(parents=True, exist_ok=True)
     (out / "student" / f"{chapter}.ipynb").write_text(as_text(edition.notebook()), encoding="utf-8")

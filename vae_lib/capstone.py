@@ -4,8 +4,10 @@ import copy
 import html
 import json
 import math
+import numbers
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -35,7 +37,14 @@ QUESTIONS = {  # name -> (step, question, unit)
 
 
 def split(n, seed=0, validation=0.15, test=0.15):
-    """The numbers 0 … n - 1 in random order, cut into three index tensors: for training, validation and test."""
+    """The numbers 0 … n - 1 in random order, cut into three index tensors: for training, validation and test.
+
+    Raises
+        ValueError: one of the three would be empty.
+    """
+    if min(round(validation * n), round(test * n), n - round(validation * n) - round(test * n)) < 1:
+        raise ValueError(f"{n} images, cut by validation={validation} and test={test}, leave a part empty: use more "
+                         "images, or other shares")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     kept, last = round(validation * n), round(test * n)
     return order[:n - kept - last], order[n - kept - last:n - last], order[n - last:]
@@ -75,13 +84,15 @@ class Report:
 
         what: the number in words, for the questions that leave it open.
         Raises
-            KeyError: there is no such question. ValueError: the value is no finite number.
+            KeyError: there is no such question. ValueError: the value is no finite number, or `what` no text.
         """
         if name not in QUESTIONS:
             raise KeyError(f"no question is called {name!r}: the names are {', '.join(QUESTIONS)}")
         for one in (value, 0.0 if error is None else error):
-            if not math.isfinite(one):
-                raise ValueError(f"the answer to {name!r} must be a finite number, got {one}")
+            if not isinstance(one, numbers.Real | torch.Tensor | np.number) or not math.isfinite(one):
+                raise ValueError(f"the answer to {name!r} must be a finite number, got {one!r}")
+        if not isinstance(what, str):
+            raise ValueError(f"what says in words what the number is, got {what!r}")
         row = {"value": float(value), "error": None if error is None else float(error), "what": what}
         self.numbers[name] = row
         print(f"{QUESTIONS[name][0]}. {what or QUESTIONS[name][1]} {self._shown(name)}")

@@ -64,9 +64,9 @@ class Judge:
         return self._observe(self.task.parts["solution"], inputs)
 
     @torch.enable_grad()  # a learner may have switched gradients off for the whole notebook
-    def verdict(self, observed, inputs, expected=None):
-        """Judge what `probing.observe` gave for `inputs` (a list)."""
-        of, began = self.task.meta["points"], time.perf_counter()
+    def verdict(self, observed, inputs, expected=None, began=None):
+        """Judge what `probing.observe` gave for `inputs` (a list). began: since when somebody waits for it."""
+        of, began = self.task.meta["points"], time.perf_counter() if began is None else began
         expected = self.reference(inputs) if expected is None else expected
         stopped = next((one for one in observed if "problem" in one), None)
         if stopped:
@@ -175,13 +175,15 @@ class Judge:
         """The single change of the solution that gives what was seen, or `None`.
 
         It gives the same, and not only something as near as an answer must be; of one or two numbers, which many
-        changes nearly give, all digits must agree. Numbers that are all alike, as of an answer that was hardly begun,
-        name no slip: the line shown would tell the rest of the solution.
+        changes nearly give, all digits must agree. An answer that was hardly begun names no slip, for the line shown
+        would tell the rest of the solution: numbers that are all alike, single ones that are whole, an input given back.
         """
-        wrong = [[x for one in seen for x in _parts(one).get(name, ([], ()))[0]]
-                 for name in self._differ(seen, expected)]
+        names = self._differ(seen, expected)
+        wrong = [[x for one in seen for x in _parts(one).get(name, ([], ()))[0]] for name in names]
         several = [part for part in wrong if len(part) > 1]
-        if self.task.kind == "figure" or (several and all(len(set(part)) == 1 for part in several)):
+        begun = {len(set(part)) == 1 for part in several} or {float(x).is_integer() for part in wrong for x in part
+                                                               if isinstance(x, float)}
+        if self.task.kind == "figure" or begun == {True} or _given_back(seen, inputs, names):
             return None
         most = 1e-6 if sum(map(len, wrong)) < 3 else 1e-3
         tolerance = {name: min(float(value), most) for name, value in self.tolerance.items()}
@@ -257,7 +259,7 @@ def mismatches(got, want, tolerance):
                 most = max(abs(tokens[k] - expected[k]) for k in off)
                 count = f"{len(off)} of {len(tokens)} numbers are"
                 found[name] = (f"Not right: {label}. {count} off, by up to {most:.2g}." if len(tokens) > 1
-                               else f"Not right: {label}. It is off by {most:.2g}.")
+                               else f"Not right: {label}.")  # how far off, of one number, would be the answer
             else:
                 found[name] = f"Not right: {label}."
     return found
@@ -353,6 +355,12 @@ def _within(groups, allowed, label):
     if all(abs(sum(got) - sum(want)) <= allowed * (len(want) + abs(sum(want))) for got, want in groups):
         return f"{label} is the mean of the numbers that are asked for, repeated: each of them should be on its own."
     return f"All numbers of {label} are the same within one input: what was averaged or shared that should not be?"
+
+
+def _given_back(seen, inputs, names):
+    """Whether one of the parts is an input as it was passed."""
+    given = [probing.plain(value)["v"] for value in inputs[0].values() if isinstance(value, torch.Tensor)]
+    return any(len(part) > 1 and part in given for part in (_parts(seen[0]).get(name, ([], ()))[0] for name in names))
 
 
 def _shared(a, b, shape, inputs, allowed, label):

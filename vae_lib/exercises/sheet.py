@@ -6,6 +6,7 @@ import json
 import math
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +82,7 @@ class Sheet:
     def __init__(self, chapter, draws=None, book="", edition="public"):
         self.chapter, self.book, self.edition = chapter, book, edition
         self.tasks = bank(chapter)
-        self.draws = json.loads(base64.b64decode(draws)) if isinstance(draws, str) else draws or {}
+        self.draws = _unpacked(draws) if isinstance(draws, str) else draws or {}
         self.results = {}
         self._judges = {}
 
@@ -107,7 +108,7 @@ class Sheet:
         task = self.tasks[name]
         if len(answer) != 1:
             return Reply(task.title, Verdict(False, f"Hand in one answer: sheet.check({name!r}, {task.answer})."))
-        judge = self._judge(name)
+        began, judge = time.perf_counter(), self._judge(name)
         if task.by_hand:
             verdict = _text(answer[0], task)
         else:
@@ -115,13 +116,15 @@ class Sheet:
             inputs = [judge.space["inputs"](_rng(seed, k)) for k in range(task.repeats)]
             expected = judge.reference(inputs)
             observed = probing.observe(judge.space["probe"], answer[0], inputs, task.answer, task.returns)
-            verdict = judge.verdict(observed, inputs, expected)
+            verdict = judge.verdict(observed, inputs, expected, began)
         self._keep(name, task, verdict)
         return Reply(task.title, verdict, *self._place(task, verdict))
 
     def report(self, folder="."):
-        """Write what was done so far as `NN_chapter-report.html` and `.json` into `folder`, and sum it up."""
-        target = Path(folder) / f"{self.chapter}-report"
+        """Write what was done so far as `NN_chapter-report.html` and `.json` into `folder`, and sum it up.
+
+        Where that can't be written, a sentence says so; nothing is raised.
+        """
         rows = [{"task": name, "title": task.title, "points": self.results.get(name, {}).get("points", 0),
                  "of": task.points, "attempts": self.results.get(name, {}).get("attempts", 0),
                  "last": self.results.get(name, {}).get("last", "not tried"), "marked_by_hand": task.by_hand}
@@ -130,9 +133,16 @@ class Sheet:
                    "written": datetime.now(UTC).isoformat(timespec="seconds"),
                    "points": sum(row["points"] for row in rows),
                    "of": sum(row["of"] for row in rows if not row["marked_by_hand"]), "tasks": rows}
-        text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
-        target.with_suffix(".json").write_text(text, encoding="utf-8")
-        target.with_suffix(".html").write_text(_page(summary), encoding="utf-8")
+        try:
+            target = Path(folder) / f"{self.chapter}-report"
+            text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
+            # an answer may hold letters that no file takes
+            target.with_suffix(".json").write_text(text, encoding="utf-8", errors="replace")
+            target.with_suffix(".html").write_text(_page(summary), encoding="utf-8", errors="replace")
+        except (OSError, TypeError, ValueError) as error:
+            print(f"The report can't be written into {folder!r} ({error}). Name a folder that exists and takes files: "
+                  "sheet.report(\".\")")
+            return
         print(f"{summary['points']} of {summary['of']} points; written: {target.name}.html and {target.name}.json")
         print(LEARNING)
 
@@ -156,6 +166,18 @@ class Sheet:
         old = self.results.get(name, {"attempts": 0, "points": 0})
         self.results[name] = {"attempts": old["attempts"] + 1, "points": max(old["points"], verdict.points),
                               "last": "right" if verdict.passed else verdict.hint or verdict.sentence}
+
+
+def _unpacked(draws):
+    try:
+        found = json.loads(base64.b64decode(draws))
+        if isinstance(found, dict) and all(isinstance(one, dict) for one in found.values()):
+            return found
+        raise ValueError
+    except ValueError:  # of base64 and of JSON too
+        raise ValueError("the constants of your class's edition can't be read: the cell that begins with "
+                         "`from vae_lib.exercises import Sheet` was changed. Copy it again from the notebook that was "
+                         "handed out") from None
 
 
 def _rng(seed, number):

@@ -20,6 +20,10 @@ loss of each step *before* its change, of shape `(steps,)`. The code below runs,
 change as little as you can.
 """
 
+# %% draws
+def draws(rng):
+    return {"codes": rng.choice([2, 3, 4])}  # the networks of the probes
+
 # %% given
 import torch
 
@@ -61,7 +65,7 @@ def inputs(rng):
 # %% probe
 def probe(answer, batches, seed, lr):
     torch.manual_seed(seed)
-    encoder, decoder = torch.nn.Linear(6, 2), torch.nn.Linear(2, 6)
+    encoder, decoder = torch.nn.Linear(6, {{codes}}), torch.nn.Linear({{codes}}, 6)
     before = [w.detach().clone() for w in (encoder.weight, decoder.weight)]
     losses = answer(encoder, decoder, batches, lr)
     return {"losses": losses, "steps_of_the_encoder": encoder.weight.detach() - before[0],

@@ -9,7 +9,7 @@
 # answer: log_mixture
 # returns: tensor
 # tolerance: 3e-4, value_far_away 1e-5
-# removes:
+# removes: vae_lib.mixture.GaussianMixture.log_joint, vae_lib.mixture.GaussianMixture.log_prob
 
 # %% statement
 r"""

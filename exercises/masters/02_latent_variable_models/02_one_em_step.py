@@ -9,7 +9,8 @@
 # answer: em_step
 # returns: tensor, tensor
 # tolerance: 4e-4
-# removes:
+# removes: vae_lib.mixture.GaussianMixture.fit, vae_lib.mixture.GaussianMixture.posterior,
+#   vae_lib.mixture.GaussianMixture._maximise
 
 # %% statement
 r"""

@@ -9,7 +9,7 @@
 # answer: weigh
 # returns: tensor, tensor
 # tolerance: 4e-4, log_p_of_tiny_weights 4e-3, size_of_tiny_weights 4e-3
-# removes: vae_lib.objectives.iwae_bound
+# removes: vae_lib.objectives.iwae_bound, vae_lib.evaluation.effective_sample_size
 
 # %% statement
 r"""

@@ -9,7 +9,7 @@
 # answer: gap
 # returns: tensor
 # tolerance: 3e-4
-# removes: vae_lib.exact.PPCA.posterior
+# removes: vae_lib.exact.PPCA.posterior, vae_lib.exact.PPCA.log_prob
 
 # %% statement
 r"""

@@ -69,8 +69,6 @@ def probe(answer):
         raise Problem("type", "`reading` should be a dict such as the one that you were given.")
     names = ("bytes", "arithmetic", "waits")
     seen = {name: choice(answer.get(name), "ABC", f"the entry {name!r}") for name in names}
-    if len(set(seen.values())) < 3:
-        raise Problem("type", "Each letter belongs to one program: a letter stands twice.")
     if answer.get("bend", ...) is ...:
         raise Problem("none", "The place where the roof bends is still missing: the last entry of `reading`.")
     return {f"the_program_{name}": letter for name, letter in seen.items()} | {"bend_in_thousandths": 1000 * number(answer["bend"], "the " \
@@ -79,11 +77,14 @@ def probe(answer):
 # %% laws
 def laws(seen):
     bend = seen["bend_in_thousandths"] / 1000
+    yield len({seen[f"the_program_{name}"] for name in ("bytes", "arithmetic", "waits")}) == 3, "each letter belongs to one program"
     yield bend > 0, "operations for each byte are a positive number"
     if seen["the_program_arithmetic"] != "{{arithmetic}}":
         yield False, "the program of arithmetic stands under the flat roof", "Faster arithmetic lifts the flat part of the roof alone: \"arithmetic\" stands under it, to the right of the bend."
     if seen["the_program_bytes"] != "{{bytes}}":
         yield False, "the program of bytes nearly touches the slope", "The slope is what the memory allows: \"bytes\" nearly touches it, however low it stands."
+    if seen["the_program_waits"] != "{{waits}}":
+        yield False, "the program that waits is far below its roof", "The third is neither near the slope nor under the flat part: \"waits\" is far below the roof straight above it."
     if not 0.74 * {{bend}} < bend < 1.26 * {{bend}}:
         yield False, "the bend is where slope and flat part meet", ("Above your place the roof still rises: it bends further to the right. "
             if bend < {{bend}} else "Above your place the roof is flat already: it bends further to the left. ") + \

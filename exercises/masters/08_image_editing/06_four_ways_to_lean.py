@@ -100,8 +100,6 @@ def probe(answer):
         raise Problem("type", "`reading` should be a dict such as the one that you were given.")
     names = ("code", "pixels", "random", "shear")
     seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
-    if len(set(seen.values())) < 4:
-        raise Problem("type", "Each letter belongs to one edit: a letter stands twice.")
     for name in ("asked_for", "distance"):
         if answer.get(name, ...) is ...:
             raise Problem("none", f"The entry {name!r} of `reading` is still missing.")
@@ -109,11 +107,14 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
+    yield len({seen[name] for name in ("code", "pixels", "random", "shear")}) == 4, "each letter belongs to one edit"
     yield seen["shear"] == "{{shear}}", "the shear moves the slant by what is asked, over the whole range", \
         "For `shear` look at the upper panel: which line moves by as much as is asked?"
     yield seen["random"] == "{{random}}", "the random direction hardly moves the slant", "For `random` look at the upper panel: which line stays near 0?"
     yield seen["pixels"] == "{{pixels}}", "the vector of the pixels moves less than that of the code, and its pictures look less real", \
         "For `pixels` compare the two lines that are left: a picture that is added moves less, and the distance rises from the first step on."
+    yield seen["code"] == "{{code}}", "the vector of the code moves the slant, and its pictures stay near real ones for longer", \
+        "For `code` take the line that moves the slant, but not by all that is asked, and whose distance stays near 1 at first."
     yield seen["distance"] > 0, "a distance is positive"
     yield abs(seen["asked_for"] - {{strength}}) <= 0.12, "at this strength the line of the edit has the height of the movement", \
         "In the upper panel go along the height {{signed}} to the line of edit {{LETTER}}, then straight down: that is what was asked for. The place lies " \

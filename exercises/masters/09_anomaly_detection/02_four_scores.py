@@ -14,7 +14,7 @@
 # %% statement
 r"""
 Four scores, A to D, of the same normal images (blue) and anomalous ones (orange), all larger for what should be more anomalous; a made-up
-example, for the reading. Where both colours are, they mix. Fill in `reading`:
+example, for the reading. Where both colours are, they mix. Fill in `reading`; each letter stands once:
 
 - `"good"`: the score with the highest AUROC;
 - `"cured"`: the score whose AUROC is near 0 as it stands, and near 1 if it is replaced by its distance from the mean of the normal
@@ -37,7 +37,7 @@ def draws(rng):
     from statistics import NormalDist
     threshold = NormalDist(*laws["good"][0]).inv_cdf(1 - rate / 100)
     missed = 100 * NormalDist(*laws["good"][1]).cdf(threshold)
-    return {"of_five": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(NormalDist(*laws["good"][0]).inv_cdf(0.95)), 1),
+    return {"above_middle": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(150 + shift), 1), "of_five": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(NormalDist(*laws["good"][0]).inv_cdf(0.95)), 1),
             "half_way": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(150 + shift + apart / 2), 1), "rate": rate, "below": laws["good"], "laws": {letter: laws[name] for letter in "ABCD" for name in at if at[name] == letter},
             "found": round(100 - missed, 1), "rest": 100 - rate,
             "turned": round(100 - 100 * NormalDist(*laws["good"][1]).cdf(NormalDist(*laws["good"][0]).inv_cdf(rate / 100)), 1), "missed": round(missed, 1), "threshold": round(threshold, 1), **at}
@@ -92,8 +92,6 @@ def probe(answer):
         raise Problem("type", "`reading` should be a dict such as the one that you were given.")
     names = ("good", "cured", "spoilt", "silent")
     seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
-    if len(set(seen.values())) < 4:
-        raise Problem("type", "Each letter belongs to one entry: a letter stands twice.")
     if answer.get("found", ...) is ...:
         raise Problem("none", "The share of found anomalies is still missing: the last entry of `reading`.")
     found = number(answer["found"], "the share that is found")
@@ -104,12 +102,15 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
+    yield len({seen[name] for name in ("good", "cured", "spoilt", "silent")}) == 4, "each letter belongs to one entry"
     yield seen["good"] == "{{good}}", "the orange histogram of the good score stands to the right of the blue one", \
         "Look at each panel alone: an AUROC near 1 needs orange on the right of blue, near 0 orange on its left, near one half both around one place."
     yield seen["cured"] == "{{cured}}", "the orange histogram of the cured score lies far from the blue mean, on the left of it", \
         "Measure distances from the mean of the blue histogram: where orange lies far to its left, the distance cures the score."
     yield seen["spoilt"] == "{{spoilt}}", "the orange histogram of the spoilt score is narrow and stands on the blue mean", \
         "Measure distances from the mean of the blue histogram: where orange is narrow and stands on it, the distance puts the anomalies below."
+    yield seen["silent"] == "{{silent}}", "the two histograms of the silent score are one", \
+        "For `silent` look for the panel in which no place holds more of one colour than of the other."
     yield 0 <= seen["found"] <= 100, "a share lies between 0 and 100 %"
     yield abs(seen["found"] - {{found}}) <= 3.05, "it is the height of the orange curve where the blue one has the height of the rate", \
         "You read at the rate of the chapter, 5 %. Here {{rate}} % of the normal images may raise an alarm." if abs(seen["found"] - {{of_five}}) < 2 else \
@@ -183,3 +184,8 @@ reading = {"good": "{{good}}", "cured": "{{silent}}", "spoilt": "{{spoilt}}", "s
 #   the blue curve is low there.
 #- {{found}}
 #+ {{turned}}
+
+# %% wrong: the threshold in the middle of the normal images
+# hint: Your threshold lies in the middle of the normal images, where half of them raise an alarm. It is where the blue curve has the height of the rate.
+#- "found": {{found}}
+#+ "found": {{above_middle}}

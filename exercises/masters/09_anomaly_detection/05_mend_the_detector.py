@@ -28,7 +28,7 @@ The code runs, and its margins look reasonable. It has **two faults**. Mend them
 # %% draws
 def draws(rng):
     rate, held = rng.choice([(0.13, 30), (0.08, 37), (0.07, 42), (0.11, 27), (0.12, 41)])
-    return {"RATE": rate, "percent": round(100 * rate), "held": held}
+    return {"RATE": rate, "percent": round(100 * rate), "held": held, "latents": rng.choice([2, 3, 4])}
 
 # %% given
 import math
@@ -68,7 +68,7 @@ share of alarms with the rate.
 def inputs(rng):
     centre = 1.5 * rng.normal(8)
     return {"train": centre + 0.6 * rng.normal({{held}} + 130, 8), "held_out": centre + 0.8 * rng.normal({{held}}, 8) + 0.05,
-            "new": centre + 0.9 * rng.normal(6, 8), "weight": 0.4 * rng.normal(8, 3), "seed": rng.integer(0, 10**6)}
+            "new": centre + 0.9 * rng.normal(6, 8), "weight": 0.4 * rng.normal(8, {{latents}}), "seed": rng.integer(0, 10**6)}
 
 # %% probe
 def probe(answer, train, held_out, new, weight, seed):

@@ -156,7 +156,7 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 #+ ).sum(1)
 
 # %% wrong: the floor is added
-# hint: You added the floor. It is a part of −log p(x) that has nothing to do with the model: take it away.
+# hint: You added the floor to −log p(x), or took it off log p(x). It is a part of −log p(x) that has nothing to do with the model: take it away.
 #- nats[name] - floors[name]
 #+ nats[name] + floors[name]
 
@@ -223,3 +223,8 @@ grey_or_black = {"predicted": "below", "plain": ranked(*price), "less the floor"
 # hint: You took one average floor off all images of a set. Each image has a floor of its own: its grey levels say it.
 #- nats[name] - floors[name]
 #+ nats[name] - floors[name].mean()
+
+# %% wrong: the floor in bits
+# hint: Your floor is in bits and your −log p(x) in nats. Take natural logarithms for both.
+#- nats[name] - floors[name]
+#+ nats[name] - floors[name] / 0.6931471805599453

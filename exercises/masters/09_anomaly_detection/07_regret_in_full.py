@@ -290,3 +290,14 @@ def regret(x, mu, logvar, w):
         return 0.5 * (m**2 + v - 1 - v.log())
     best = 1 / (1 + w.square().sum() / S**2)
     return rate(mu, logvar.exp()) - rate(best * (x @ w) / S**2, best)
+
+# %% wrong: the gain of the error alone
+# hint: This is what the error gains if the mean of q moves to the best one. An ELBO has more parts: the error that the spread of q adds, and the rate.
+#- return 0.5 * (ratio + shift * precision - 1 - ratio.log())
+#+ off = lambda m: (x - m[:, None] * w).square().sum(1)
+#+     return (off(mu) - off(best_mu)) / (2 * S**2)
+
+# %% wrong: the best ELBO alone
+# hint: This is log p(x), the ELBO of the best q. That of the encoder's q has still to be taken off; what is left is a KL divergence.
+#- return 0.5 * (ratio + shift * precision - 1 - ratio.log())
+#+ return torch.distributions.MultivariateNormal(torch.zeros_like(w), torch.outer(w, w) + S**2 * torch.eye(len(w))).log_prob(x)

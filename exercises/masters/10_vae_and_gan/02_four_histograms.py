@@ -14,7 +14,8 @@
 # %% statement
 r"""
 Four models, A to D, each drew 10,000 points for a ring of eight equal modes; a made-up example, for the reading. A bar is the share of **all** draws that
-are good and nearest to that mode. The white bar holds the draws in no mode. The dashed line is the weight of a mode, 12.5 %. Fill in `reading`:
+are good and nearest to that mode. The white bar holds the draws in no mode. The dashed line is the weight of a mode, 12.5 %. Fill in `reading`; each letter
+stands once:
 
 - `"fog"`: the model that a count of the kept modes calls perfect, and that has the fewest good draws;
 - `"collapsed"`: the model whose draws are nearly all good, and lie in at most two modes;
@@ -38,6 +39,7 @@ def draws(rng):
     return {"panels": {letter: shares[name] for letter in "ABCD" for name in at if at[name] == letter}, "below": below,
             "overlap": sum(min(share, 12.5) for share in below), "good": sum(below),
             "kept": 100 * sum(share > 0 for share in below) / 8,
+            "of_good": round(100 * sum(min(share, 12.5) for share in below) / sum(below), 1),
             "renormed": round(sum(min(100 * share / sum(below), 12.5) for share in below), 1),
             "excess": sum(max(share - 12.5, 0) for share in below), "larger": sum(max(share, 12.5) for share in below),
             "white": 100 - sum(below), "count": sum(share > 0 for share in below),
@@ -84,8 +86,6 @@ def probe(answer):
         raise Problem("type", "`reading` should be a dict such as the one that you were given.")
     names = ("fog", "collapsed", "lost", "best")
     seen = {name: choice(answer.get(name), "ABCD", f"the entry {name!r}") for name in names}
-    if len(set(seen.values())) < 4:
-        raise Problem("type", "Each letter belongs to one entry: a letter stands twice.")
     if answer.get("overlap", ...) is ...:
         raise Problem("none", "The overlap of model E is still missing: the last entry of `reading`.")
     overlap = number(answer["overlap"], "the overlap")
@@ -95,6 +95,7 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
+    yield len({seen[name] for name in ("fog", "collapsed", "lost", "best")}) == 4, "each letter belongs to one entry"
     yield seen["fog"] == "{{fog}}", "the fog has a bar at every mode, and nearly all of its draws are in none", \
         "For `fog` look for eight bars that are all low, and a high white one."
     yield seen["collapsed"] == "{{collapsed}}", "the collapsed model has bars at two modes at most", "For `collapsed` count the bars: two at most, and high ones."
@@ -191,3 +192,8 @@ reading = {"fog": "{{fog}}", "collapsed": "{{best}}", "lost": "{{lost}}", "best"
 #   smaller.
 #- {{overlap}}
 #+ {{larger}}
+
+# %% wrong: the overlap as a share of the good draws
+# hint: You divided by the good draws. The bars are shares of all draws, the ones in no mode included: add them up as they are.
+#- "overlap": {{overlap}}
+#+ "overlap": {{of_good}}

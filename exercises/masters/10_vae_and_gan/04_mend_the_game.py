@@ -21,13 +21,15 @@ the *non-saturating* loss, with fresh noise.
 `rounds` is a list; each of its entries is a pair `(batches, z)`: `batches` is a list of {{MOVES}} pairs `(real, noise)`, one for each move of `D`, and `z` is
 the noise for the move of `G`. The learning rates are `{{LR_D}}` for `D` and `{{LR_G}}` for `G`. `play` changes both networks, and returns the weights of both in one row.
 
-The code runs, and the losses look like those of any game. It has **two faults**. Mend them, and change as little as you can.
+The code runs, and the losses look like those of any game. It has **two faults**, each in one line; one may take two changes there. Mend them, and change
+as little as you can.
 """
 
 # %% draws
 def draws(rng):
     moves = rng.choice([2, 3])
-    return {"MOVES": moves, "times": f"{moves} moves", "LR_D": rng.choice([0.3, 0.4]), "LR_G": rng.choice([0.6, 0.7])}
+    return {"MOVES": moves, "times": f"{moves} moves", "LR_D": rng.choice([0.3, 0.4]), "LR_G": rng.choice([0.6, 0.7]),
+            "wide": rng.choice([3, 4, 5]), "judges": rng.choice([4, 5, 6])}  # hidden units of G and of D in the probes
 
 # %% given
 import torch
@@ -67,8 +69,8 @@ for weight, as the check does it.
 # %% inputs
 def inputs(rng):
     rounds = [[[[rng.normal(6, 2) + 2.0, rng.normal(6, 2)] for _ in range(MOVES)], rng.normal(6, 2)] for _ in range(2)]
-    return {"rounds": rounds, "weights": [0.8 * rng.normal(4, 2), rng.normal(4), 0.8 * rng.normal(2, 4), rng.normal(2)],
-            "judge": [0.9 * rng.normal(5, 2), rng.normal(5), 0.9 * rng.normal(1, 5), rng.normal(1)]}
+    return {"rounds": rounds, "weights": [0.8 * rng.normal({{wide}}, 2), rng.normal({{wide}}), 0.8 * rng.normal(2, {{wide}}), rng.normal(2)],
+            "judge": [0.9 * rng.normal({{judges}}, 2), rng.normal({{judges}}), 0.9 * rng.normal(1, {{judges}}), rng.normal(1)]}
 
 # %% probe
 def probe(answer, rounds, weights, judge):

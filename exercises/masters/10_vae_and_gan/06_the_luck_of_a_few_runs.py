@@ -74,7 +74,7 @@ def laws(seen, fids, collapsed):
     yield one > two > three > six, "it falls when you can afford more runs"
     again = seen["value_for_three_again"]
     yield abs(three - again) < 1e-9, "asked again, it says the same", \
-        "You draw choices. There are few enough to count them all: sort the runs, and count the choices of which each run is the best."
+        "You draw choices. They can be counted without listing them: sort the runs, and count the choices of which each run is the best."
     yield six >= counted.min() - 1e-3, "it is never below the lowest FID of all"
 
 # %% right: every choice listed
@@ -196,3 +196,8 @@ def expected_best(fids, collapsed, n):
     few = min(n, len(good))
     weights = torch.tensor([math.comb(len(good) - 1 - k, few - 1) for k in range(len(good))])
     return (1 - share) * (good * weights).sum() / math.comb(len(good), few) + share * WORST
+
+# %% wrong: the mask is not sorted along
+# hint: You sort before `WORST` is put in, so it replaces other runs than the collapsed ones, and the list is no longer sorted. Put it in first.
+#- counted = torch.where(collapsed, WORST, fids).double().sort().values
+#+ counted = torch.where(collapsed, WORST, fids.double().sort().values)

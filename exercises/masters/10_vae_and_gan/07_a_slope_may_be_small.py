@@ -220,3 +220,8 @@ def penalty(critic, real, fake, t):
 # hint: Your lengths go over the channels alone: each pixel has one. An image's slope has all its numbers as coordinates.
 #- slopes.flatten(1).norm(dim=1)
 #+ slopes.norm(dim=1)
+
+# %% wrong: slopes below the bound are punished
+# hint: You punish slopes *below* the bound. Those cost nothing here: the excess is the length less the bound.
+#- lengths - BOUND
+#+ BOUND - lengths

@@ -44,12 +44,12 @@ def rebuild(train, test):
 # %% why
 r"""
 Everything that is learned comes from `train`: the mean image and the axes. The test images are shown in that coordinate system and brought back, so
-the training mean is taken off before and added after. With their own mean the test images would have told the model something about themselves. On
-a few images that is a large part of what is measured.
+the training mean is taken off before and added after. With their own mean the test images would have told the model something about themselves. The
+fewer they are, the more: a single image would come back without any error.
 
-`eigh` sorts the eigenvalues from small to large: the axes with the most variance are the last {{D}} columns. $V V^\top$ is the projection onto
-their plane. It does not change if an axis is turned round or if axes are turned within the plane, so the signs of eigenvectors, which differ
-between machines, do not matter.
+`eigh` sorts the eigenvalues from small to large: the axes with the most variance are the last {{D}} columns. $V V^\top$ is the projection onto the
+space that they span. It does not change if an axis is turned round or if axes are turned within that space, so the signs of eigenvectors, which
+differ between machines, do not matter.
 """
 
 # %% inputs

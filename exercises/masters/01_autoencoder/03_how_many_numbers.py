@@ -47,7 +47,7 @@ sum of all of them, which is the error of the mean image. So go through $d = 0, 
 {{PERCENT}} % of the whole. The eigenvalues come in rising order: turn them round first.
 
 "What is kept is at least the rest of the whole" is the same question, in sums of the largest. The answer is a number of axes, not of pixels, and
-holds for the images that gave the eigenvalues: on new ones PCA loses more.
+holds for the images that gave the eigenvalues: on new ones PCA usually loses more.
 """
 
 # %% inputs

@@ -54,8 +54,9 @@ Ask of each line what it must hold. `weights` lists both networks. The loss is a
 the images to it may cut the gradient. PyTorch *adds* each new gradient to the old one, so the old one is emptied once per step. The step goes down
 the slope, by `lr` times the gradient of *this* loss. The loss that is noted is the one from before the step.
 
-A falling loss proves little: it falls even if only the decoder learns. One step on a tiny network, worked out by hand or by `torch.optim.SGD`,
-shows every one of these faults, if *all* weights are compared. Two steps show gradients that were not emptied.
+A falling loss proves little: it falls even if only the decoder learns. Work out two steps on a tiny network, by hand or by `torch.optim.SGD`, and
+compare the losses and *all* weights. After the first step all of these faults show but one. Gradients that were not emptied show after the second:
+before the first there are none.
 """
 
 # %% inputs

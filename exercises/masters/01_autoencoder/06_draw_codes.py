@@ -48,8 +48,8 @@ If $\epsilon \sim \mathcal{N}(0, I)$, then $m + L\epsilon$ has the mean $m$ and 
 differ, their distribution does not.
 
 The factor {{HEAT}} is one of the covariance, so the noise is multiplied by its square root, and the mean stays where it is. With the standard
-deviations of the dimensions alone the codes would have the right spread along each axis, but no correlation between the axes: many would lie where
-no image's code does.
+deviations of the dimensions alone the codes would have the right spread along each axis, but no correlation between the axes. Where the
+correlations are strong, many would lie where no image's code does.
 """
 
 # %% inputs

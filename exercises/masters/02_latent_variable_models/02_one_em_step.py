@@ -52,8 +52,8 @@ and means as they are *now*, and add up to 1 over the classes. What all classes 
 holds the shares fixed. Each mean is the average of the images by their shares, so it is divided by the sum of the shares of this class, not by $N$.
 
 The weights get {{EXTRA}} imaginary images a class, and the denominator gets all of them, so that they add up to 1. The means get none: imaginary
-images lie nowhere. With them a step no longer maximises the likelihood alone, but the likelihood times $\prod_c \alpha_c^{ {{EXTRA}} }$. So $\log
-p$ of the images may fall a little where a class is about to die out.
+images lie nowhere. What no step lowers now is the likelihood times $\prod_c \alpha_c^{ {{EXTRA}} }$. This factor is largest for equal
+weights, so the likelihood alone may fall a little where the classes are unequal.
 """
 
 # %% inputs

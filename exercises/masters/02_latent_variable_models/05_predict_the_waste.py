@@ -50,8 +50,8 @@ r_1 = \frac{1 + s^2}{s \sqrt{2 + s^2}} .
 $$
 
 For small $s$ that is about $1 / (\sqrt2\, s)$: in one dimension a share of the draws of the order of $s$ hits the posterior, which is not much of a
-waste. But all {{D}} dimensions must hit at once, and the shares multiply. Averages over draws do not show it: they never meet the few $z$ that make
-up $\mathbb{E}[w^2]$.
+waste. But all {{D}} dimensions must hit at once, and the shares multiply. Averages over draws do not show it: they hardly ever meet the few $z$
+that make up $\mathbb{E}[w^2]$.
 """
 
 # %% probe

@@ -67,7 +67,7 @@ reading = {"fit": "{{fit}}", "shifted": "{{shifted}}", "wide": "{{wide}}", "size
 r"""
 Where the proposal is the posterior, all weights are alike: in {{fit}} no draw has much more than its fair share of 1/50. A proposal that is too
 wide wastes the draws outside of the posterior and weighs the ones inside about alike, so {{wide}} has a broad shoulder and then a tail of nothing.
-From a shifted one, the few draws that come nearest to the posterior take nearly all: {{shifted}}.
+From a shifted one, the few draws that come nearest to the posterior take most of the weight: {{shifted}}.
 
 For a proposal $\sigma$ times as wide as a posterior, $\mathbb{E}[w^2] / \mathbb{E}[w]^2 = \sigma^2 / \sqrt{2\sigma^2 - 1}$. With $\sigma = 3$ that
 is 2.18: of 50 draws 22.9 are left. For a shift of $\delta$ it is $e^{\delta^2}$, which is several hundred or more here, and the 50 draws still show

@@ -169,6 +169,17 @@ def test_the_parts_are_disjoint_complete_and_repeatable():
     assert torch.cat(parts).sort().values.equal(torch.arange(200))
     assert all(a.equal(b) for a, b in zip(parts, capstone.split(200)))
     assert not capstone.split(200, seed=1)[0].equal(parts[0])
+    for n, shares in ((3, {}), (0, {}), (10, {"validation": 0.6, "test": 0.6}), (100, {"test": 0})):
+        with pytest.raises(ValueError, match="leave a part empty"):
+            capstone.split(n, **shares)
+
+
+@pytest.mark.parametrize("value, more", [(None, {}), ("12", {}), ([1], {}), (1.0, {"error": "x"}), (1.0, {"what": 3})])
+def test_an_answer_that_is_no_number_is_refused(value, more):
+    report = capstone.Report()
+    with pytest.raises(ValueError, match=r"finite number|in words"):
+        report.note("use", value, **more)
+    assert report.numbers == {} and report._repr_html_()
 
 
 @pytest.mark.parametrize("likelihood", [likelihoods.Bernoulli(), likelihoods.Gaussian("learned"),

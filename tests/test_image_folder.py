@@ -195,3 +195,10 @@ def test_what_is_wrong_is_said_in_one_sentence(folder, detector, capsys, words, 
     Path("text/a.png").write_text("no image")
     Detector(epochs=1, hidden=(8,), z_dim=2).fit(noise(300, 96)).save("flat.safetensors")
     assert_fails(capsys, words, *parts)
+
+
+@pytest.mark.parametrize("x_shape", [(32, 32), (2, 32, 32), (3, 0, 32)])
+def test_a_shape_that_is_none_is_named(x_shape, tmp_path):
+    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="channels, height, width"):
+        image_folder.load(tmp_path, x_shape)

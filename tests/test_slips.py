@@ -3,6 +3,7 @@
 import ast
 import json
 import secrets
+import time
 
 import make_exercises
 import pytest
@@ -159,3 +160,13 @@ def test_looking_for_a_slip_leaves_what_the_task_gives():
     assert judge.space["start"].tolist() == [1, 2, 4]
     assert judged(judge, task.parts["solution"]).passed
     assert "at += row" in judged(judge, task.parts["solution"].replace("0.5 * row", "row")).hint
+
+
+def test_who_has_waited_long_gets_an_answer_at_once():
+    task = Task.parse(PLACE, "place")
+    judge = Judge(task, {})
+    inputs = [judge.space["inputs"](Rng(str(k))) for k in range(3)]
+    answer = judge.answer(task.parts["solution"].replace("+=", "-="))
+    observed = probing.observe(judge.space["probe"], answer, inputs, task.answer, task.returns, limit=60)
+    assert "a solution with" in judge.verdict(observed, inputs).hint
+    assert "a solution with" not in judge.verdict(observed, inputs, began=time.perf_counter() - 60).hint

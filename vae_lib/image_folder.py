@@ -82,7 +82,8 @@ def load(folder, x_shape=None, least=1):
     least: how many images must be there.
     Raises
         FileNotFoundError, NotADirectoryError: there is no such folder, or no file in it.
-        ValueError: the images have several shapes, or too few can be used, or `x_shape` is none; the message says what to do.
+        ValueError: the images have several shapes, too few can be used, or `x_shape` is no shape; the message says what
+            to do.
     """
     if x_shape and (len(x_shape) != 3 or x_shape[0] not in NAMES or min(x_shape) < 1):
         raise ValueError(f"x_shape is (channels, height, width) with 1 or 3 channels, got {tuple(x_shape)}: such as "

@@ -176,7 +176,8 @@ class Judge:
 
         It gives the same, and not only something as near as an answer must be; of one or two numbers, which many
         changes nearly give, all digits must agree. An answer that was hardly begun names no slip, for the line shown
-        would tell the rest of the solution: numbers that are all alike, single ones that are whole, an input given back.
+        would tell the rest of the solution: numbers that are all alike, single ones that are whole, an input given
+        back.
         """
         names = self._differ(seen, expected)
         wrong = [[x for one in seen for x in _parts(one).get(name, ([], ()))[0]] for name in names]

@@ -166,7 +166,8 @@ lost = dict(zip(["plain", "scaled"], [1 - k for k in kept]), predicted="Shrinks"
 #+ (gradients * POWER).half()
 
 # %% wrong: scaled back in sixteen bits
-# hint: You divided by the scale again while the numbers had 16 bits, so the small ones became 0 after all. Count what is lost by the conversion; scale back in 32 bits.
+# hint: With the scale the small ones are lost all the same. Either you converted to fp16 first and scaled then, or you divided by the scale again while the numbers had 16 bits.
+#   Scale in 32 bits, convert, and count there.
 #- (gradients * 2**POWER).half()
 #+ (gradients * 2**POWER).half() / 2**POWER
 

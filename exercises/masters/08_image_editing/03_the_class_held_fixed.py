@@ -19,7 +19,7 @@ and one common direction to all of them:
 
 $$z \approx m_c + y\, \Delta \qquad \text{for an image of class } c .$$
 
-Write `within(z, y, labels)`: the least-squares $\Delta$, of shape `(z_dim,)`, for codes `z` of shape `(n, z_dim)`, one attribute `y` of shape
+Write `within(z, y, labels)`: the least-squares $\Delta$, the change of the code per unit of $y$, of shape `(z_dim,)`, for codes `z` of shape `(n, z_dim)`, one attribute `y` of shape
 `(n,)` and `labels` from 0 to `CLASSES` − 1 ({{CLASSES}} classes) of shape `(n,)`. The $m_c$ are fitted too, and not returned. Each class has at least two images; the classes
 are not of the same size.
 """
@@ -88,7 +88,9 @@ def laws(seen, z, y, labels, centres, lean, direction, noise):
     yield (seen["direction"] - seen["direction_with_other_class_means"]).abs().max() < 1e-3, \
         "a vector that is added to all codes of a class changes nothing"
     yield (seen["direction"] - seen["direction_in_double_units"]).abs().max() < 1e-3, \
-        "measured in a unit half as large, the attribute moves the code half as far for each unit"
+        "measured in a unit half as large, the attribute moves the code half as far for each unit", \
+        "Your vector does not depend on the unit of `y`, as the step for one standard deviation does not. Asked for is the step per unit of `y`." \
+        if (seen["direction_in_double_units"] - 2 * seen["direction"]).abs().max() < 1e-3 * (1 + seen["direction"].abs().max()) else ""
 
 # %% right: by least squares with a column for each class
 def within(z, y, labels):

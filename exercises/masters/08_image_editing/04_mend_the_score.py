@@ -252,3 +252,9 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 # alone
 #- (pixels * known)
 #+ (pixels * ~asked)
+
+# %% wrong: the half before the exponential
+# alone
+# hint: The half stands before the exponential. σ is the root of e^logvar, so the half belongs to the exponent.
+#- sigma = torch.exp(0.5 * logvar)
+#+ sigma = 0.5 * torch.exp(logvar)

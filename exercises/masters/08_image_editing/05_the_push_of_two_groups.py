@@ -42,8 +42,8 @@ def model_and_images(first):
 # %% starter
 model, x, thickness, count = model_and_images(FIRST)
 predicted = ...
-thicker = ...
-thinner = ...
+thicker = ...  # from the unmoved codes
+thinner = ...  # from the unmoved codes again
 pushed = {"predicted": predicted, "thicker": thicker, "thinner": thinner}
 
 # %% solution
@@ -86,7 +86,7 @@ def probe(answer):
 
 # %% laws
 def laws(seen):
-    yield seen["thicker"] > 0 and seen["thinner"] < 0, "adding the vector makes strokes thicker, taking it off makes them thinner", \
+    yield seen["thicker"] > 0 and seen["thinner"] <= 0, "adding the vector makes strokes thicker, taking it off makes them thinner", \
         "Take the thick group's mean code minus the thin group's, and keep the signs of the movements."
 
 # %% right: with the two ways of torch to choose groups, in parts
@@ -236,3 +236,8 @@ pushed = {"predicted": "further", "thicker": (heights[2] - heights[1]) / float(t
 # hint: Your groups have `SHARE` images each. `SHARE` is in per cent of the images: take `count` of them.
 #- z[order[-count:]].mean(0) - z[order[:count]].mean(0)
 #+ z[order[-SHARE:]].mean(0) - z[order[:SHARE]].mean(0)
+
+# %% wrong: taken off the moved codes
+# hint: Your second movement is 0: you took the vector off the codes that you had moved before, which leads back. Start from the unmoved codes again.
+#- for c in (0, 1, -1))
+#+ for c in (0, 1, 0))

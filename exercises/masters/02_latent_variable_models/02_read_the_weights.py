@@ -104,14 +104,14 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 
 # %% wrong: wide and shifted the wrong way round
 # hint: You have the wide and the shifted one the wrong way round. A wide proposal wastes the draws outside and shares the weight among those inside; a shifted one
-#   leaves nearly all weight to a single draw at its edge.
+#   leaves most of the weight to one or two draws at its edge.
 #- "shifted": "{{shifted}}"
 #+ "shifted": "{{wide}}"
 #- "wide": "{{wide}}"
 #+ "wide": "{{shifted}}"
 
 # %% wrong: one draw with all the weight taken for a good fit
-# hint: You took the panel in which one draw has nearly all the weight for the good fit. Where the proposal fits, all draws weigh about the same.
+# hint: You took the panel in which one or two draws have most of the weight for the good fit. Where the proposal fits, all draws weigh about the same.
 #- "fit": "{{fit}}"
 #+ "fit": "{{shifted}}"
 #- "shifted": "{{shifted}}"
@@ -145,7 +145,7 @@ reading = dict(size=1.1 * w.sum() ** 2 / (w * w).sum(), wide="{{wide}}", shifted
 #+ (1 / shares("fit").square().sum()).item()
 
 # %% wrong: all three moved on
-# hint: All three letters stand in another's place. Begin with the panel whose bars are all about alike: that proposal fits. One bar with nearly all the
+# hint: All three letters stand in another's place. Begin with the panel whose bars are all about alike: that proposal fits. One or two bars with most of the
 #   weight: shifted. About half of the bars share it: wide.
 #- "fit": "{{fit}}"
 #+ "fit": "{{shifted}}"

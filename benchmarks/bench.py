@@ -1,17 +1,23 @@
-"""All benchmarks of the course on this machine; each piece takes less than ten minutes and is done once.
+"""All benchmarks of the course on this machine, in pieces of under ten minutes.
+
+Run it again until it says that all is done.
 
     python benchmarks/bench.py [PIECE ...] [--device cuda] [--again]
 
 speed     images/s against pythae, two batch sizes (needs `pip install -r benchmarks/requirements.txt`)
+precision images/s in other precisions, two batch sizes
+compile   images/s of the ladder VAE, compiled and not (only where there is a GPU)
 roofline  what fraction of the possible speed a step reaches
 scaling   images/s against batch size, width of the network and number of processes
 fast      seconds until the recipe fast-mnist has a test NLL below 86.76 nats
-ladder    the best likelihood: the recipe ladder-mnist, in slices (only where there is a GPU)
+ladder    the best likelihood: the recipe ladder-mnist from three seeds, in slices (only where there is a GPU)
 
-Results go to benchmarks/results/DEVICE.json: a list of {name, value, unit, device, versions, date, command}.
+Results go to benchmarks/results/DEVICE.json: a list of {name, value, unit, device, versions, date, command}. A piece is
+done when all its rows are there. One that is "stale", of an earlier version of what it measures, is measured again.
 """
 
 import argparse
+import dataclasses
 import json
 import platform
 import re
@@ -31,6 +37,8 @@ from vae_lib.vae import VAE
 
 RESULTS = Path(__file__).parent / "results"
 SLICE = 540  # seconds of a slice of a long recipe
+SEEDS = (0, 1, 2)
+SIZES = (128, 1024)
 
 
 def name_of(device):
@@ -38,23 +46,28 @@ def name_of(device):
     return torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
+def results_of(device):
+    """The device's file, and its rows by name."""
+    path = RESULTS / (re.sub("[^a-z0-9]+", "-", name_of(device).lower()).strip("-") + ".json")
+    return path, {row["name"]: row for row in json.loads(path.read_text())} if path.exists() else {}
+
+
 def write(rows, device, command):
     """Put rows (name, value, unit, more) into the device's file, in the place of those with the same name."""
-    path = RESULTS / (re.sub("[^a-z0-9]+", "-", name_of(device).lower()).strip("-") + ".json")
-    known = {row["name"]: row for row in json.loads(path.read_text())} if path.exists() else {}
+    path, known = results_of(device)
     for name, value, unit, *more in rows:
         known[name] = {"name": name, "value": value, "unit": unit, "device": name_of(device),
                        "versions": {"python": platform.python_version(), "torch": torch.__version__},
                        "date": datetime.now(UTC).date().isoformat(), "command": command} | (more[0] if more else {})
         print(f"{name:40} {value} {unit}", flush=True)
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps(list(known.values()), indent=1) + "\n", encoding="utf-8")
+    pretrained.write_json(path, list(known.values()))
 
 
-def done(piece, device):
-    """Whether the device's file has rows of this piece."""
-    path = RESULTS / (re.sub("[^a-z0-9]+", "-", name_of(device).lower()).strip("-") + ".json")
-    return path.exists() and any(f"bench.py {piece}" in row["command"] for row in json.loads(path.read_text()))
+def missing(piece, device):
+    """The names of the rows of a piece that the device's file has not, or only of an earlier version."""
+    known = results_of(device)[1]
+    return [name for name in PIECES[piece].rows(device) if "stale" in known.get(name, {"stale": "never measured"})]
 
 
 def net(device, z_dim=16, hidden=(512,), activation="relu"):
@@ -72,15 +85,38 @@ def images_per_second(device, batch_size, epochs=3, network=None, **options):
 
 
 def bench_speed(device):
-    """Median of 5 alternating runs against pythae's BaseTrainer, in float32; other precisions are rows of their own."""
+    """Median of 5 alternating runs against pythae's BaseTrainer, in float32."""
     report = speed.compare(device, runs=5, steps=900)
     for row in report:
         yield (f"pythae-ratio, batch {row['batch_size']}", row["ratio"], "times pythae's images/s",
                {key: row[key] for key in ("epochs", "runs", "images_per_second", "negative_elbo", "standard_error")})
-    for precision in ("tf32", "bf16", "fp16") if device == "cuda" else ("bf16",):
-        for size in (128, 1024):
+
+
+def precisions(device):
+    return ("tf32", "bf16", "fp16") if device == "cuda" else ("bf16",)
+
+
+def bench_precision(device):
+    """Images a second of the same network in other precisions."""
+    for precision in precisions(device):
+        for size in SIZES:
             value = images_per_second(device, size, precision=precision, network=net(device))
             yield f"images per second, {precision}, batch {size}", round(value), "images/s"
+
+
+def bench_compile(device, epochs=3, **changes):
+    """Images a second of the recipe ladder-mnist, compiled and not, in one process; the first epoch is left out."""
+    spec = pretrained.recipe("ladder-mnist")
+    options = {key: value for key, value in spec["training"].items()
+               if key not in ("validate_every", "checkpoint_every", "decay", "warmup_steps")} | changes
+    for compiled, words in ((False, ""), (True, ", compiled")):
+        model = pretrained.build(spec).to(device)
+        history = training.fit(model, data.load("mnist"), draw=data.augmented_binarized, progress=False,
+                               **options | {"epochs": epochs, "compile": compiled})
+        value = sorted(row["images_per_second"] for row in history[1:])[(epochs - 1) // 2]
+        first, second = (row["seconds"] for row in history[:2])
+        more = {"seed": options["seed"]} | ({"seconds_to_compile": round(2 * first - second, 1)} if compiled else {})
+        yield f"ladder, {options['precision']}{words}, images per second", round(value), "images/s", more
 
 
 def peaks(device, touched):
@@ -110,6 +146,9 @@ def peaks(device, touched):
     return flops, rate(2 * 4 * len(here), lambda: there.copy_(here), times=100)
 
 
+ROOFLINE = (128, 1024, 8192)
+
+
 def bench_roofline(device):
     """The time that arithmetic and memory need at least, over the time a step takes.
 
@@ -117,7 +156,7 @@ def bench_roofline(device):
     Bytes: the products read the weights twice and write the gradient, the optimiser reads and writes weights, gradient
     and two moments, and the images and activations pass once each way.
     """
-    for size in (128, 1024, 8192):
+    for size in ROOFLINE:
         model = net(device)
         layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
         first = layers[0].weight.numel()
@@ -133,24 +172,48 @@ def bench_roofline(device):
                {"peak_flops": round(flops), "peak_bytes": round(bandwidth)})
 
 
+BATCHES, WIDTHS = (32, 128, 512, 2048, 8192), (128, 512, 2048)
+
+
+def processes(device):
+    return (1, 2) if device == "cpu" else (torch.cuda.device_count(),)
+
+
 def bench_scaling(device):
     """Images a second against batch size, width and processes."""
-    for size in (32, 128, 512, 2048, 8192):
+    for size in BATCHES:
         yield f"scaling, batch {size}", round(images_per_second(device, size)), "images/s"
-    for width in (128, 512, 2048):
+    for width in WIDTHS:
         value = images_per_second(device, 512, network=net(device, hidden=(width, width)))
         yield f"scaling, width {width}", round(value), "images/s"
-    for processes in (1, 2) if device == "cpu" else (torch.cuda.device_count(),):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+    for many in processes(device):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={many}",
                    Path(__file__).with_name("processes.py"), device]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        yield f"scaling, {processes} processes", round(float(printed.split()[-1])), "images/s"
+        yield f"scaling, {many} processes", round(float(printed.split()[-1])), "images/s"
+
+
+def trained(name, folder, **options):
+    """The provenance of a recipe's weights in `folder`: of those that are there, or of a training that goes on now.
+
+    Raises
+        Unfinished: the training needs another call, or has ended with this one; the next one scores the weights.
+    """
+    try:
+        pretrained.load(name, folder)
+        return pretrained.provenance(name, folder)
+    except (FileNotFoundError, RuntimeError):
+        began = time.perf_counter()
+        _, notes = pretrained.train(name, folder, resume=True, **options)
+        if time.perf_counter() - began > SLICE / 4:  # the score has a piece of its own
+            raise pretrained.Unfinished(f"{name} is trained, and not yet scored") from None
+        return notes
 
 
 def bench_fast(device):
     """Train fast-mnist from nothing; the clock is training with validation and compilation, not the test's NLL."""
     folder = Path("runs") / name_of(device)
-    _, notes = pretrained.train("fast-mnist", folder, resume=True, device=device, onednn=device == "cpu")
+    notes = trained("fast-mnist", folder, device=device, onednn=device == "cpu")
     test = pretrained.evaluate("fast-mnist", folder, device=device)
     more = {"nll": round(test["nll"], 2), "standard_error": round(test["standard_error"], 2), "k": test["k"],
             "images": test["images"], "seed": notes["seed"], "epochs": notes["epochs"]}
@@ -160,42 +223,72 @@ def bench_fast(device):
 
 
 def bench_ladder(device, seconds=SLICE, k=500, **changes):
-    """Train ladder-mnist, a slice at a time; score it on test when it is done."""
-    if device == "cpu":
-        sys.exit("ladder-mnist takes days on a CPU: it waits for a GPU")
-    folder = Path("runs") / name_of(device)
-    _, notes = pretrained.train("ladder-mnist", folder, resume=True, device=device, seconds=seconds, **changes)
+    """Train ladder-mnist from the next seed, a slice at a time; score it on test when it is done."""
+    left = missing("ladder", device)
+    seed = next((seed for seed in SEEDS if any(name.endswith(f"seed {seed}") for name in left)), SEEDS[0])
+    folder = Path("runs") / name_of(device) / f"seed-{seed}"
+    notes = trained("ladder-mnist", folder, device=device, seconds=seconds, seed=seed, **changes)
     test = pretrained.evaluate("ladder-mnist", folder, k=k, device=device)
-    more = {"standard_error": round(test["standard_error"], 2), "k": k, "images": test["images"], "seed": notes["seed"],
+    more = {"standard_error": round(test["standard_error"], 2), "k": k, "images": test["images"], "seed": seed,
             "epochs": notes["epochs"], "seconds": notes["seconds_with_validation"], "sha256": notes["sha256"],
             "validation_negative_elbo": round(notes["validation_negative_elbo"], 2)}
-    yield f"nll-best, seed {notes['seed']}", round(test["nll"], 2), "nats per image", more
+    yield f"nll-best, seed {seed}", round(test["nll"], 2), "nats per image", more
     reached = test["nll"] <= 78.01
-    yield ("seconds-to-78.01", notes["seconds_with_validation"] if reached else None, "s" if reached else "not reached",
-           {"seed": notes["seed"]})
+    yield (f"seconds-to-78.01, seed {seed}", notes["seconds_with_validation"] if reached else None,
+           "s" if reached else "not reached", {"seed": seed})
 
 
-PIECES = {"speed": bench_speed, "roofline": bench_roofline, "scaling": bench_scaling, "fast": bench_fast,
-          "ladder": bench_ladder}
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """run: yields rows. rows: the names of all of them on a device. gpu: whether it waits for one."""
+
+    run: object
+    rows: object
+    gpu: bool = False
+
+
+PIECES = {
+    "speed": Piece(bench_speed, lambda device: [f"pythae-ratio, batch {size}" for size in SIZES]),
+    "precision": Piece(bench_precision, lambda device: [f"images per second, {precision}, batch {size}"
+                                                        for precision in precisions(device) for size in SIZES]),
+    "compile": Piece(bench_compile, lambda device: ["ladder, bf16, images per second",
+                                                    "ladder, bf16, compiled, images per second"], gpu=True),
+    "roofline": Piece(bench_roofline, lambda device: [f"roofline-fraction, batch {size}" for size in ROOFLINE]),
+    "scaling": Piece(bench_scaling, lambda device: [
+        *(f"scaling, batch {size}" for size in BATCHES), *(f"scaling, width {width}" for width in WIDTHS),
+        *(f"scaling, {many} processes" for many in processes(device))]),
+    "fast": Piece(bench_fast, lambda device: ["seconds-to-86.76"]),
+    "ladder": Piece(bench_ladder, lambda device: [f"{name}, seed {seed}" for seed in SEEDS
+                                                  for name in ("nll-best", "seconds-to-78.01")], gpu=True),
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pieces", nargs="*", choices=[*PIECES, []], help="default: all that fit this machine")
-    parser.add_argument("--device", default=training.best_device())
+    parser.add_argument("--device", default=str(training.best_device()), choices=["cpu", "cuda", "mps"])
     parser.add_argument("--again", action="store_true", help="measure anew what is already there")
     options = parser.parse_args()
-    for piece in options.pieces or [p for p in PIECES if p != "ladder" or options.device == "cuda"]:
-        if done(piece, options.device) and not options.again:
+    device, left = options.device, []
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("PyTorch finds no NVIDIA GPU here: run this where one is, or take --device cpu")
+    for piece in options.pieces or [name for name, one in PIECES.items() if device == "cuda" or not one.gpu]:
+        if PIECES[piece].gpu and device != "cuda":
+            sys.exit(f"{piece} would take days here: it waits for a GPU")
+        if not missing(piece, device) and not options.again:
             print(f"{piece}: done before on this device (--again measures anew)")
             continue
         try:
-            for row in PIECES[piece](options.device):
-                write([row], options.device, f"python benchmarks/bench.py {piece}")
+            for row in PIECES[piece].run(device):
+                write([row], device, f"python benchmarks/bench.py {piece}")
         except pretrained.Unfinished as unfinished:
-            sys.exit(f"{unfinished}: run the same command again")
+            print(unfinished)
+            left.append(piece)
+            break  # one piece of training a call
         except ModuleNotFoundError as error:
             print(f"{piece}: left out, {error.name} is not installed: pip install -r benchmarks/requirements.txt")
+        left += [piece] if missing(piece, device) else []
+    print(f"not done yet: {', '.join(left)}. Run the same command again" if left else "all is done")
 
 
 if __name__ == "__main__":

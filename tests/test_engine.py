@@ -174,6 +174,33 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_leaves_nothing_else(tmp_path, 
     assert_same(fit(checkpoint=tmp_path / "run"), fit())
 
 
+LIMITED = textwrap.dedent("""
+    import resource, signal, sys
+    from pathlib import Path
+    import torch
+    from vae_lib import checkpoints
+    path, state = Path(sys.argv[1]), {"w": torch.zeros(2000), "m": [torch.ones(300)] * 3, "n": 3}
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    checkpoints.write(path, state)
+    whole = path.read_bytes()
+    for size in range(0, len(whole), 97):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            checkpoints.write(path, state)
+            sys.exit(f"{size} bytes were enough")
+        except OSError as error:
+            assert "the one written before is untouched" in str(error), error
+        assert path.read_bytes() == whole and list(path.parent.iterdir()) == [path]
+""")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the limit of a file's size that Unix has")
+def test_a_disk_that_is_full_after_any_number_of_bytes_is_an_error_with_a_remedy(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LIMITED, tmp_path / "run"], capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(HERE.parent)})
+    assert not done.returncode, done.stderr[-2000:]
+
+
 def test_what_a_kill_left_behind_is_cleared_away(tmp_path):
     (tmp_path / "run.partial").write_bytes(b"half a checkpoint")
     assert_same(fit(checkpoint=tmp_path / "run"), fit())
@@ -292,6 +319,12 @@ PROCESSES = textwrap.dedent("""
         torch.save(t.shared(**options), folder / f"{name}.{distributed.rank()}")
     t.shared(epochs=1, checkpoint=folder / "run")
     torch.save(t.shared(epochs=3, checkpoint=folder / "run"), folder / f"resumed.{distributed.rank()}")
+    try:  # each machine has its own folder: only that of process 0 gets a checkpoint
+        own = folder / f"machine {distributed.rank()}" / "run"
+        t.shared(epochs=1, checkpoint=own)
+        t.shared(epochs=3, checkpoint=own)
+    except ValueError as error:
+        (folder / f"apart.{distributed.rank()}").write_text(str(error))
     try:
         t.shared(epochs=1, bad=distributed.rank() == 1)
     except t.training.NonFiniteLoss as error:
@@ -341,6 +374,7 @@ def test_two_processes_train_as_one_on_the_same_batches(tmp_path):
         assert_close_weights(first, alone)
     for rank in (0, 1):  # only the images of process 1 were bad; both stop, and name the same step
         assert "not finite at step 0 " in (tmp_path / f"error.{rank}").read_text()
+        assert "a folder that all of them share" in (tmp_path / f"apart.{rank}").read_text()
     assert torch.load(tmp_path / "run", weights_only=True)["settings"]["processes"] == 2
     with pytest.raises(ValueError, match=r"processes 2 \(now 1\)"):
         shared(epochs=3, checkpoint=tmp_path / "run")

@@ -255,6 +255,7 @@ def other_model(checkpoint):
     (lambda path: training.fit(small_vae(), PIXELS[:40], checkpoint=path, **RUN), "images 50 (now 40)"),
     (other_model, "is of another model"),
     (lambda path: path.write_bytes(path.read_bytes()[:500]) and run(RUN, checkpoint=path), "is damaged"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-50]) and run(RUN, checkpoint=path), "is damaged"),
     (lambda path: path.write_bytes(b"") or run(RUN, checkpoint=path), "is damaged"),
     (lambda path: torch.save(small_vae().state_dict(), path) or run(RUN, checkpoint=path), "no checkpoint"),
     (lambda path: path.write_text("hello") and run(RUN, checkpoint=path), "is damaged"),
@@ -266,6 +267,11 @@ def test_a_checkpoint_that_does_not_fit_is_an_error_that_names_the_fix(tmp_path,
         again(path)
     assert part in str(error.value) and str(path) in str(error.value)
     assert "delete it to begin anew, or give this run another file" in str(error.value)
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_is_named(tmp_path):
+    with pytest.raises(OSError, match="it is a folder"):
+        run(RUN, checkpoint=tmp_path)
 
 
 # Errors
@@ -280,6 +286,14 @@ def test_a_loss_that_is_not_finite_names_the_step_and_likely_causes(bad, at):
         training.fit(small_vae(), PIXELS, loss=loss, **RUN | {"batch_size": 1, "epochs": 3})
     for part in (f"not finite at step {at} ", "learning rate", "warmup_steps=500", "logvar", "log(0)", "NaN in the"):
         assert part in str(error.value)
+
+
+def test_a_score_of_validation_that_is_not_finite_is_such_an_error():
+    def loss(model, x, step):
+        return negative_elbo(model, x) * (1.0 if model.training else math.nan)
+
+    with pytest.raises(training.NonFiniteLoss, match="validation images is nan after epoch 1"):
+        training.fit(small_vae(), PIXELS, loss=loss, validation=HELD_OUT, patience=2, **RUN)
 
 
 def test_a_learning_rate_that_is_too_high_is_such_an_error():
@@ -318,6 +332,15 @@ LABELLED = data.Images(PIXELS, torch.zeros(50).long(), "mnist", "train")
     (FLOATS * math.nan, {}, ValueError, "NaN"),
     (PIXELS, {"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
     (PIXELS, {"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+    (PIXELS, {"epochs": 2.5}, ValueError, "epochs must be a whole number, got 2.5"),
+    (PIXELS, {"patience": -1, "validation": HELD_OUT}, ValueError, "patience must be at least 1"),
+    (PIXELS, {"lr": -1.0}, ValueError, "lr must be above 0, got -1.0"),
+    (PIXELS, {"lr": math.nan}, ValueError, "lr must be above 0"),
+    (PIXELS, {"ema": 1.5}, ValueError, "ema must be None, or between 0 and 1"),
+    (PIXELS, {"clip": -1.0}, ValueError, "clip must be None, or above 0"),
+    (PIXELS, {"warmup_steps": -3}, ValueError, "warmup_steps must be 0 or more"),
+    (PIXELS, {"seconds": -1}, ValueError, "seconds must be None, or above 0"),
+    (PIXELS, {"validation": HELD_OUT * math.nan}, ValueError, "validation holds NaN"),
     (PIXELS, {"validation": PIXELS}, TypeError, "data.static_binarized(name, \"validation\")"),
     (PIXELS, {"validation": LABELLED}, TypeError, "data.static_binarized(name, \"validation\")"),
     (PIXELS, {"validation": HELD_OUT[:0]}, ValueError, "validation is empty"),

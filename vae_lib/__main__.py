@@ -14,12 +14,18 @@ from vae_lib.training import best_device
 STUDIES = {"generation": "eight ways to draw (chapter 7)", "one_class": "each class as the normal one (chapter 9)"}
 
 
+TRAIN = ("`python -m vae_lib recipes` says what each recipe is. While it trains, OUT/RECIPE.checkpoint holds all that "
+         "--resume needs; in the end it gives way to OUT/RECIPE.safetensors and .json. On several GPUs: "
+         "torchrun --nproc-per-node=4 -m vae_lib train RECIPE; on several machines OUT must be a folder that all "
+         "of them share.")
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m vae_lib", description="Train and use the VAEs of the course.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     commands.add_parser("recipes", help="list the recipes and what is known of their weights")
-    train = commands.add_parser("train", help="train a recipe; writes weights and provenance")
+    train = commands.add_parser("train", help="train a recipe; writes weights and provenance", epilog=TRAIN)
     evaluate = commands.add_parser("evaluate", help="negative log-likelihood of the test set by importance weighting")
     sample = commands.add_parser("sample", help="draw new images into a PNG file")
     fit = commands.add_parser("fit", help="learn what is normal from a folder of normal images; writes a detector")
@@ -29,6 +35,7 @@ def main(arguments=None):
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder to write to (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
     train.add_argument("--epochs", type=_count, help="other than the recipe's, for a trial")
+    train.add_argument("--seed", type=int, help="other than the recipe's")
     train.add_argument("--seconds", type=_count, help="stop after the epoch that ends later; --resume goes on")
     for command in (evaluate, sample):
         command.add_argument("recipe", choices=pretrained.names("vae"))
@@ -91,7 +98,8 @@ def _recipes(options):
 
 
 def _train(options):
-    changes = {name: getattr(options, name) for name in ("epochs", "seconds") if getattr(options, name) is not None}
+    asked = {name: getattr(options, name) for name in ("epochs", "seconds", "seed")}
+    changes = {name: value for name, value in asked.items() if value is not None}
     device = distributed.start(options.device or best_device())
     _, notes = pretrained.train(options.recipe, options.out, options.resume, device, **changes)
     if distributed.rank() > 0:

@@ -20,8 +20,12 @@ def row(name, device="", folder=RESULTS):
 
 
 def shown(name, device="", folder=RESULTS):
-    """Such a row in words: "380,119 images/s (NVIDIA H100, 2026-11-23)", or "not yet measured"."""
+    """Such a row in words: "380,119 images/s (NVIDIA H100, 2026-11-23)", or "not yet measured".
+
+    A row that is `stale` was measured with an earlier version of the engine or the recipe, and says so.
+    """
     found = row(name, device, folder)
     if found is None or found["value"] is None:
         return "not yet measured" if found is None else found["unit"]
-    return f"{found['value']:,} {found['unit']} ({found['device']}, {found['date']})"
+    older = ", with an earlier version" if "stale" in found else ""
+    return f"{found['value']:,} {found['unit']} ({found['device']}, {found['date']}{older})"

@@ -7,6 +7,8 @@ import torch
 
 __all__ = ["read", "writable", "write"]
 
+FULL = ("write failed", "unexpected pos", "failed writing")  # in the words of torch's writer
+
 FIX = "delete it to begin anew, or give this run another file"
 
 
@@ -26,7 +28,7 @@ def write(path, state):
         partial.replace(path)
     except (OSError, RuntimeError) as error:  # torch's writer says by a RuntimeError that the disk is full
         partial.unlink(missing_ok=True)
-        if isinstance(error, RuntimeError) and "write failed" not in str(error):
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in FULL):
             raise
         raise _cannot_write(path, error) from error
 
@@ -35,6 +37,8 @@ def writable(path):
     """Raise the `OSError` now that `write` would raise after the first epoch."""
     probe = Path(f"{path}.partial")
     try:
+        if Path(path).is_dir():
+            raise IsADirectoryError("it is a folder")
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
@@ -49,7 +53,11 @@ def read(path, settings):
         ValueError: no checkpoint, damaged, or of a run whose `settings` were others.
     """
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with Path(path).open("rb") as file:
+            try:
+                state = torch.load(file, weights_only=True, map_location="cpu")
+            except OSError as error:  # the file opens, and ends too early
+                raise EOFError from error
         changed = [f"{name} {old!r} (now {settings.get(name)!r})"
                    for name, old in state["settings"].items() if old != settings.get(name)]
     except OSError:

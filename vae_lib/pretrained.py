@@ -100,15 +100,20 @@ def train(name, folder, resume=False, device=None, progress=True, **changes):
         the provenance names them.
     Raises
         Unfinished: `seconds` were over before the last epoch; `resume` goes on.
+        ValueError: the checkpoint of an interrupted run is there, and `resume` is not asked for.
     """
     spec = recipe(name)
     options = spec["training"] | changes
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"cannot make the folder {folder} ({error}): name another one") from error
     checkpoint = folder / f"{name}.checkpoint"
-    if not resume and distributed.rank() == 0:
-        checkpoint.unlink(missing_ok=True)
-    model = build(spec).to(device or training.best_device())
+    if not resume and checkpoint.exists():
+        raise ValueError(f"{checkpoint} is there, of a run that was interrupted: go on with resume=True (--resume), or "
+                         "delete it to begin anew")
+    model = build(spec | {"training": options}).to(device or training.best_device())
     material, score, finish = _task(spec)
     history = training.fit(model, **material, checkpoint=checkpoint, progress=progress, label=f"{name} ", **options)
     if len(history) < options["epochs"] and not options.get("patience"):
@@ -180,7 +185,7 @@ def evaluate(name, folder=WEIGHTS, k=5000, images=None, progress=True, device=No
         terms = evaluation.elbo_terms(model, x)
         result |= {
             "negative_elbo": -terms.elbo.mean().item(), "kl": terms.kl.mean().item(),
-            "active_units": int(evaluation.active_units(model, x).sum()),
+            **({"active_units": int(evaluation.active_units(model, x).sum())} if hasattr(model, "encode") else {}),
             "evaluation_seconds": round(time.perf_counter() - began), "sha256": provenance(name, folder)["sha256"],
             "binarisation": "one draw of all 10,000 images, seed 0", **circumstances(model.device),
         }
@@ -223,10 +228,19 @@ def _commit():
 
 
 def write(path, raw):
-    """Write the whole file, or leave the old one."""
+    """Write the whole file, or leave the old one.
+
+    Raises
+        OSError: the disk is full, or the folder takes no files.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(raw)
-    partial.replace(path)
+    try:
+        partial.write_bytes(raw)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f"cannot write {path} ({error}): free some space there or name another folder; what was there "
+                      "before is untouched") from error
 
 
 def write_json(path, content):

@@ -2,12 +2,14 @@
 
 The data stay on the device as bytes and are binarised there. A run depends on its seed and on
 nothing else, and leaves the caller's random numbers as they were; stopped and started again from
-its checkpoint, it ends as if it had not been stopped. Chapter 6 builds it step by step.
+its checkpoint, it ends as if it had not been stopped. Chapter 6 builds it step by step. On Apple's MPS nothing of this
+was tried: expect the same losses, and do not count on the same random numbers after a stop.
 """
 
 import contextlib
 import copy
 import math
+import numbers
 import sys
 import time
 from pathlib import Path
@@ -85,7 +87,12 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
     """
     began = time.perf_counter()
     _check_counts(epochs=epochs, batch_size=batch_size, validate_every=validate_every,
-                  checkpoint_every=checkpoint_every)
+                  checkpoint_every=checkpoint_every, **{} if patience is None else {"patience": patience})
+    _check_range(lr=(lr, lr > 0 and math.isfinite(lr), "above 0"),
+                 warmup_steps=(warmup_steps, warmup_steps >= 0, "0 or more"),
+                 ema=(ema, not ema or 0 < ema < 1, "None, or between 0 and 1"),
+                 clip=(clip, not clip or clip > 0, "None, or above 0"),
+                 seconds=(seconds, not seconds or seconds > 0, "None, or above 0"))
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if onednn and compile:
@@ -94,6 +101,8 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
         raise ValueError("patience needs validation images: pass validation=data.static_binarized(name, 'validation')")
     draw = datasets.binarize if binarize else draw
     device = next(model.parameters()).device
+    if device.type == "mps" and precision == "fp16":
+        raise ValueError('fp16 needs a scaled Adam that PyTorch has not for MPS: take "float32" or "bf16"')
     source = _source(x, model, draw, batch_size, device, workers)
     validation = _validation(validation, device)
     if checkpoint and distributed.rank() == 0:
@@ -115,12 +124,15 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
             run = {"history": [], "best": None, "stale": 0}
             if checkpoint and Path(checkpoint).exists():
                 run = _restore(checkpoint, settings, step, order)
+            if len(set(distributed.gather(len(run["history"])))) > 1:
+                raise ValueError(f"the processes go on from different checkpoints, or some from none: on several "
+                                 f"machines {checkpoint} must lie in a folder that all of them share")
             past = run["history"][-1]["seconds"] if run["history"] else 0.0
             if len(run["history"]) < epochs:
                 _look(model, source, draw, loss, order)
                 step.prepare(compile, graph)
             bar = tqdm(total=total_steps, initial=len(run["history"]) * source.steps, file=sys.stdout, desc=label,
-                       disable=not progress or distributed.rank() > 0, mininterval=0.5, ncols=90,
+                       disable=not progress or distributed.rank() > 0, mininterval=0.5, ncols=110,
                        bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed} {postfix}")
             for epoch in range(len(run["history"]), epochs):
                 if patience and run["stale"] >= patience:
@@ -130,11 +142,15 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
                 if validation is not None and (last or (epoch + 1) % validate_every == 0):
                     with step.averaged(), _not_compiled(model):
                         row["validation"] = score(model, validation, loss, total_steps)
+                    if not math.isfinite(row["validation"]):
+                        raise NonFiniteLoss(f"the score of the validation images is {row['validation']} after epoch "
+                                            f"{epoch + 1}, and the training loss is finite: look for values in them "
+                                            "that training never met, and for an unbounded logvar or log σ")
                     _remember_best(run, row["validation"], step, patience)
                 row["seconds"] = past + time.perf_counter() - began
                 run["history"].append(row)
-                bar.set_postfix_str(f"epoch {epoch + 1}: " + (f"{row['validation']:.1f} (validation)"
-                                                              if "validation" in row else f"{row['train']:.1f}"))
+                nats, of = (row["validation"], " (validation)") if "validation" in row else (row["train"], "")
+                bar.set_postfix_str(f"epoch {epoch + 1}: {nats:.1f} nats{of}, {row['images_per_second']:,.0f} images/s")
                 late = bool(seconds) and distributed.any_of(time.perf_counter() - began > seconds)
                 if checkpoint and (last or late or (epoch + 1) % checkpoint_every == 0):
                     _save(checkpoint, settings, step, order, run)
@@ -157,7 +173,7 @@ def score(model, x, loss=negative_elbo, step=0, batch_size=1000, seed=0):
     device = next(model.parameters()).device
     step = torch.as_tensor(step, device=device)
     with _own_random_numbers(device, seed):
-        total = sum(loss(model, part.to(device), step).double().sum().cpu() for part in x.split(batch_size))
+        total = sum(loss(model, part.to(device), step).cpu().double().sum() for part in x.split(batch_size))
     model.train(training)
     return (total / len(x)).item()
 
@@ -389,6 +405,8 @@ def _validation(x, device):
     if x is not None and x.dtype == torch.uint8:
         raise TypeError("validation holds uint8 pixels, and it is scored as it is: use "
                         'data.static_binarized(name, "validation"), or data.load(..., as_float=True)')
+    if x is not None and x.is_floating_point() and not x.isfinite().all():
+        raise ValueError("validation holds NaN or infinity: leave those images out")
     if x is not None and len(x) == 0:
         raise ValueError("validation is empty: leave it out, or check the index that selected it")
     return None if x is None else x.to(device)
@@ -396,8 +414,16 @@ def _validation(x, device):
 
 def _check_counts(**counts):
     for name, value in counts.items():
+        if not isinstance(value, numbers.Integral):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+def _check_range(**given):
+    for name, (value, fits, words) in given.items():
+        if not fits:
+            raise ValueError(f"{name} must be {words}, got {value!r}")
 
 
 def _rates(lr, warmup, total, decay):

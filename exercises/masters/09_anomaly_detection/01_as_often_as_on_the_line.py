@@ -48,11 +48,11 @@ def line_auroc(normal, anomalous, kind):
 # %% why
 r"""
 An AUROC is a probability over two draws: an anomaly, and a normal image. Only the first draw changes. On the line it is two draws in a row: a kind
-$k$ with the probability `SHARES[k]`, then one of the $n_k$ images of that kind, each with $1 / n_k$. So an image of kind $k$ weighs `SHARES[k]`
-$/\, n_k$. The weights add up to 1, and the answer is the weighted mean of the shares of normal images that each anomaly beats. It is also the AUROC
-of each kind by itself, averaged with the shares.
+$k$ with the probability `SHARES[k]`, then one of the $n_k$ images of that kind, each with $1 / n_k$. So an image of kind $k$ weighs `SHARES[k]` $/\,
+n_k$. The weights add up to 1, and the answer is a weighted mean over the anomalies: of the share of normal images that lie below each, those that
+are equal counted half. It is also the AUROC of each kind by itself, averaged with the shares.
 
-The AUROC of all images together weighs a kind by how many images of it were collected. More images of a fault that is easily seen raise that
+The AUROC of all images together weighs a kind by how many images of it were collected. More images of a kind that this score finds easily raise that
 number, and the detector is the same. The scores need not be measured again for a line with other shares: only the weights change.
 """
 

@@ -76,11 +76,11 @@ reading = {"good": "{{good}}", "cured": "{{cured}}", "spoilt": "{{spoilt}}", "si
 
 # %% why
 r"""
-An AUROC asks how often an anomaly scores above a normal image. That is most often the case for {{good}}, where orange lies to the right of blue.
-For {{cured}} orange lies to the left: the AUROC is near 0, and every anomaly is far from the mean of the normal images, so the distance from the
-mean is large for all of them. For {{spoilt}} both have one middle, so the score says little; but orange is narrower. Anomalies are nearer to the
-mean than normal images are, and typicality calls them the most normal of all. For {{silent}} both distributions are one: nothing that is made of
-this score alone can tell them apart.
+An AUROC asks how often an anomaly scores above a normal image. That is most often the case for {{good}}, where orange lies to the right of blue. For
+{{cured}} orange lies to the left: the AUROC is near 0. Yet nearly every anomaly is further from the mean of the normal images than nearly every
+normal image is, so the distance from that mean tells them apart. For {{spoilt}} both have nearly the same middle, so the score says little; but
+orange is narrower. Most anomalies are nearer to the blue mean than most normal images are, and typicality calls them the more normal ones. For
+{{silent}} both distributions are one: nothing that is made of this score alone can tell them apart.
 
 The threshold is a matter of the normal images alone: the blue curve is down at {{rate}} % at {{threshold}} nats. There the orange curve stands at
 {{found}} %.

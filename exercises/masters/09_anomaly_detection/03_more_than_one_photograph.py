@@ -48,12 +48,12 @@ def p_values(normal, new):
 r"""
 If the new image is normal, each of the $N + 1$ ranks is as likely as any other. Its place from the top is 1 (itself) plus the number of old scores
 that are not below it, and this place divided by $N + 1$ is at most $\rho$ with a probability of at most $\rho$. Without the 1, an image above all
-others would have $p = 0$, and an alarm at any rate; no $N$ images can promise that.
+others would have $p = 0$, and raise an alarm at any rate; no $N$ images can promise that.
 
 A piece raises an alarm when one of its photographs has $p \le \rho / {{VIEWS}}$, so when {{VIEWS}} times the smallest $p$ is at most $\rho$. That
 product is the $p$ of the piece, cut at 1. It rests on a sum of {{VIEWS}} probabilities, which bounds the chance of "one or another" whether or not
-the photographs depend on each other. The price: no piece has a $p$ below ${{VIEWS}} / (N + 1)$, so a low rate needs more normal images than with
-one photograph.
+the photographs depend on each other. The price: no piece has a $p$ below ${{VIEWS}} / (N + 1)$, so a low rate needs more normal images than with one
+photograph.
 """
 
 # %% inputs

@@ -47,17 +47,19 @@ def average_nll(x, mu, logvar, W, b):
 
 # %% why
 r"""
-Write $z = \mu + \sigma \odot \epsilon$. Then $x - Wz - b = (x - W\mu - b) - W(\sigma \odot \epsilon)$. In the average of its square the mixed term
-vanishes, for $\epsilon$ averages to 0, and with independent $\epsilon_d$ of variance 1
+Let $\sigma_j^2 = e^{\text{logvar}_j}$ be the variance of $q$ in dimension $j$, and $w_j$ column $j$ of $W$. Write $z_j = \mu_j + \sigma_j
+\varepsilon_j$. Then $x - Wz - b = (x - W\mu - b) - \sum_j \sigma_j \varepsilon_j w_j$. In the average of its squared length all mixed terms vanish,
+for the $\varepsilon_j$ are independent and average to 0; their variances are 1, so
 
 $$
-\mathbb{E}_q \lVert x - Wz - b \rVert^2 = \lVert x - W\mu - b \rVert^2 + \sum_d \sigma_d^2 \lVert w_d \rVert^2 ,
+\mathbb{E}_q \lVert x - Wz - b \rVert^2 = \lVert x - W\mu - b \rVert^2 + \sum_j \sigma_j^2 \lVert w_j \rVert^2 .
 $$
 
-where $w_d$ is column $d$ of $W$. Divide by $2\sigma_x^2$ and add $\tfrac{1}{2} \log(2\pi\sigma_x^2)$ for each pixel.
+Divide by $2\sigma_x^2$ and add $\tfrac{1}{2} \log(2\pi\sigma_x^2)$ for each pixel.
 
-The second term is a blur: what the spread of $q$ adds to the error, in pixels. If the encoder gives all images the same variances, as the exact
-posterior of this model does, it is a constant, and both scores rank alike. They differ where the encoder is less sure of one image than of another.
+The sum over $j$ is a blur: what the spread of $q$ adds to the squared error of the pixels. If the encoder gives all images the same variances, it is
+a constant, and this score ranks as the error does. So it is with the exact posterior under a Gaussian prior: its variances do not depend on $x$. The
+two can rank differently only where the blur differs between images, because the encoder is less sure of some.
 """
 
 # %% inputs

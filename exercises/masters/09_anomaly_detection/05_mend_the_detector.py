@@ -56,12 +56,13 @@ def margins(encode, decode, train, held_out, new):
 r"""
 Go through the lines and ask of each number which images it may come from. The mean and the one scale come from the training images, and all images
 are brought to them, `held_out` and `new` too. The error compares two standardised images, the input and its reconstruction, and is summed over
-pixels, so that it grows with every pixel that is wrong. The threshold comes from images that the model has not seen: among $N$ of them and one new
+pixels, so that every pixel that is wrong adds to it. The threshold comes from images that the model has not seen: among $N$ of them and one new
 normal image all ranks are equally likely. The new one lies above the $k$-th largest of the $N$ only if it is among the first $k$ of all $N + 1$, so
-with a probability of at most $k / (N + 1)$. The largest $k$ that keeps this below the rate is $\lfloor \rho (N + 1) \rfloor$.
+with a probability of at most $k / (N + 1)$. The largest $k$ for which this does not exceed the rate $\rho$ is $\lfloor \rho (N + 1) \rfloor$.
 
-No single margin shows a fault. A count does: let the detector judge fresh normal images, many times over with fresh `held_out`, and compare the
-share of alarms with the rate.
+Two kinds of faults need two checks. For the threshold and the sign, count: judge fresh normal images, many times over with fresh `held_out`, and
+compare the share of alarms with $k / (N + 1)$. A fault of the score need not show there, for the promise holds for any score, however poor. Ask what
+must not change a margin: the unit of the pixels, or the other images of `new`. Then work out the score of one image by hand.
 """
 
 # %% inputs

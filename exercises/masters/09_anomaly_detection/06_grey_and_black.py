@@ -68,13 +68,13 @@ grey_or_black = {"predicted": "below", "plain": area(nats), "less the floor": ar
 # %% why
 r"""
 A pixel of grey level $p$ that is drawn as black or white costs at least $H(p)$ nats on average, even under the best model: nobody can foresee the
-draw. The normal images are grey in the middle, so they have a high floor. The odd ones are dark there: most of their bits are black, which the
-model expects a little more often than white, so their bits are cheap. The AUROC falls far *below* one half, although the model was made for the
-normal images.
+draw. The normal images are grey in the middle, so they have a high floor. The odd ones are dark there: most of their bits are black, which the model
+expects a little more often than white on most pixels. So the odd images cost less on average: the model is more wrong about them, but their floor is
+lower by more than that. The AUROC falls far *below* one half, although the model was made for the normal images.
 
-Less its floor, an image costs what the model is wrong about it and not what the draw is: the odd images lie above most normal ones. The squares
-need no floor, for they compare the grey image itself with the model's mean. The fault was in the likelihood, not in how much the model knows: the
-same 64 numbers do for all three scores.
+With the floor taken off, what is left of an image is, on average over its draws, only the price of the model's errors: by that number the odd images
+lie above most normal ones. The squares need no floor, for they compare the grey image itself with the model's mean. The fault was in the likelihood,
+not in how much the model knows: all three scores use the same 64 numbers of the model.
 """
 
 # %% probe

@@ -43,12 +43,12 @@ def overlap(points, means, sigmas, weights):
 
 # %% why
 r"""
-Each of the two steps stops one way to cheat. The radius takes the strays out, but they stay in the number that is divided by: a model that draws
-fog has small shares everywhere. The smaller of share and weight stops a mode from paying for another: what it has above its weight earns nothing,
-and a lost mode costs its whole weight. With the strays as one more bin, which has the weight 0, the overlap is one less half of $\sum_c
-|\hat\alpha_c - \alpha_c|$: 1 for equal histograms, 0 for separate ones.
+The number has two steps, a radius and a minimum, and each stops one way to cheat. The radius takes the strays out, but they stay in the number that
+is divided by: a model that draws fog has small shares everywhere. The smaller of share and weight stops a mode from paying for another: what it has
+above its weight earns nothing, and a lost mode costs its whole weight. Let the strays be one more bin $c$, with the weight 0. Then the overlap is
+one less half of $\sum_c |\hat\alpha_c - \alpha_c|$ over all bins: 1 for equal histograms, 0 where no bin has both draws and weight.
 
-"Nearest" is measured in each mode's own standard deviation, as the density is. A point between a narrow and a wide mode can be closer to the middle
+"Nearest" is measured in each mode's own standard deviation, as the radius is. A point between a narrow and a wide mode can be closer to the middle
 of the narrow one and still be ten of its standard deviations away.
 """
 

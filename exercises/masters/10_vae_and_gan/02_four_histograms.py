@@ -72,12 +72,12 @@ reading = {"fog": "{{fog}}", "collapsed": "{{collapsed}}", "lost": "{{lost}}", "
 # %% why
 r"""
 Look at the white bar first, then at the others. {{fog}} has draws in every mode, so a count calls it perfect; most of its draws are in the white
-bar. {{collapsed}} has a small white bar and nearly all draws in two modes. {{lost}} fills half of the modes, all about alike, and the others not at
-all. {{best}} has bars near the dashed line everywhere.
+bar. {{collapsed}} has a small white bar or none, and nearly all draws in two modes. {{lost}} fills half of the modes, all about alike, and the
+others not at all. {{best}} has bars near the dashed line everywhere.
 
 For an overlap, a bar counts up to the dashed line and no further. For E, two bars stand above the line and count 12.5 each; the lower ones count in
 full. Together that is {{overlap}} %. The good draws are {{good}} %, and {{kept}} % of the modes have draws: each of these two numbers leaves out
-what the other one sees.
+what the other one sees, and neither sees that two modes get too many draws.
 """
 
 # %% probe

@@ -49,13 +49,13 @@ def best_logit(log_p, log_q):
 
 # %% why
 r"""
-Take one point $x$, with a share $r$ of real points and the label $s$. What it adds to the loss is $-a \log D - b \log(1 - D)$, with all that calls
-it real in $a = r s\, p(x)$, and all that calls it drawn in $b = r (1 - s)\, p(x) + (1 - r)\, q(x)$: the rest of the smoothed label lands on the
-other side. The derivative is 0 at $D^\ast = a / (a + b)$, whose logit is $\log a - \log b$. Only the sum in $b$ needs a `logaddexp`. With $s = 1$
-and $r = \tfrac{1}{2}$ it is the chapter's $\log p - \log q$.
+Take one point $x$, with a share $r$ of real points and the label $s$. What it adds to the loss is $-a \log D - b \log(1 - D)$, where $a = r s\,
+p(x)$ holds all that calls it real and $b = r (1 - s)\, p(x) + (1 - r)\, q(x)$ all that calls it drawn: the rest of the smoothed label, $1 - s$,
+lands on the other side. The derivative is 0 at $D^\ast = a / (a + b)$, whose logit is $\log a - \log b$. Only the sum in $b$ needs a `logaddexp`.
+With $s = 1$ and $r = \tfrac{1}{2}$ it is the chapter's $\log p - \log q$.
 
-Where $q$ is far below $p$, what is left is $\log s - \log(1 - s)$, the logit of the label: $D$ is never surer than its label, whatever $r$ is.
-Where $p$ is far below $q$ nothing holds it back, because only the real labels are smoothed.
+Where $q$ is far below $p$, what is left is $\log s - \log(1 - s)$, the logit of the label: $D$ never calls a point real with more than the
+probability $s$, whatever $r$ is. Where $p$ is far below $q$ its logit falls without limit, because only the real labels are smoothed.
 """
 
 # %% inputs

@@ -57,13 +57,15 @@ def move(net, loss, lr):
 
 # %% why
 r"""
-Read each line for three things: whose weights move, on which loss, and with which points. A move of $D$ takes the real points and the fresh noise
-of that very move, adds both halves of its loss, each the mean of its own points, and changes $D$ alone: `detach` keeps the generator out. After
-*all* moves of $D$ the generator makes its own, on its own noise and with its own rate. Its loss is $-\log D(G(z))$, so `softplus(-D(G(z)))`. The
-loss $\log(1 - D(G(z)))$ pulls the same way and is nearly flat where $D$ is sure, at the beginning.
+Read each line for three things: whose weights move, on which loss, and with which points. A move of $D$ takes the real points and the fresh noise of
+that very move and adds both halves of its loss, each a mean over its own points. It changes $D$ alone: `move` sees to that, and `detach` only saves
+work here. After *all* moves of $D$ the generator makes its own, on its own noise and with its own rate. With the logit $\ell$ of a draw, the
+generator's loss is $-\log D = \log(1 + e^{-\ell})$, the softplus of $-\ell$. The other loss, $\log(1 - D)$, pulls the same way, but is nearly flat
+where $D$ is sure that draws are fake.
 
-A loss shows none of these faults: both players change, so there is no value that it should have. What does show them is one round by hand, weight
-for weight, as the check does it.
+The losses show few faults. A generator's loss below 0 cannot be $-\log D$, and where all logits are near 0, that of $D$ is near $2 \log 2$. But both
+players change, so in the middle of a game there is no value that a loss should have. What shows the rest is one round that is worked out in another
+way, as with `torch.optim`, and compared weight for weight.
 """
 
 # %% inputs

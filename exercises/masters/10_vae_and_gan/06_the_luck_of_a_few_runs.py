@@ -50,9 +50,9 @@ Sort the runs, the best first, after each collapsed one has got its FID of {{WOR
 the other $n - 1$ are among the $N - 1 - k$ worse ones: $\binom{N - 1 - k}{n - 1}$ choices of $\binom{N}{n}$. Weigh each FID with this share. Where
 two runs are equal it does not matter which of them comes first.
 
-Two cases check it: for $n = 1$ it is the mean of all runs, for $n = N$ the lowest FID, the number that the report prints. Between them it falls
-with $n$. So a report's best of 40 is no forecast for somebody with ten runs, and a table without its collapsed runs is one of runs that nobody can
-order.
+Two cases check it: for $n = 1$ it is the mean of all runs, for $n = N$ the lowest FID that counts. The report may print a lower one still, of a run
+that collapsed later. Between the two cases it falls with $n$, so a report's best of 40 is no forecast for somebody with ten runs. Nor is a table
+without its collapsed runs: nobody knows before a run whether it will collapse.
 """
 
 # %% inputs

@@ -49,13 +49,13 @@ def penalty(critic, real, fake, t):
 
 # %% why
 r"""
-An output of the critic depends on its own image alone, so the gradient of the *sum* of all outputs holds each image's own slope: one call for the
-whole batch. The norm goes over all pixels of an image. The slope itself depends on the critic's weights, and `create_graph=True` keeps that
-dependence; without it the penalty is a number that teaches nothing. The excess is cut off at 0 *before* it is squared: squared first, a slope that
-is too small would cost as much as one that is too large.
+Each output of the critic depends on its own image alone (batch normalisation would end that), so the gradient of the *sum* of all outputs holds each
+image's own slope: one call for the whole batch. The norm goes over all pixels of an image. The slope itself depends on the critic's weights, and
+`create_graph=True` keeps that dependence; without it the penalty is a number that teaches nothing. The excess is cut off at 0 *before* it is
+squared: squared first, a slope that is below the bound would cost as much as one that is above it by the same amount.
 
-A critic that is constant costs nothing here, as the constraint allows it; the chapter's penalty charges it the full weight. Neither looks anywhere
-but between the pairs of points that were drawn, so both ask for the constraint there and promise nothing elsewhere.
+A critic that is constant costs nothing here, as the constraint allows it; the chapter's penalty charges it its full weight. Both penalties look only
+at the points $\tilde x_i$ of the batch. Steep slopes cost there; elsewhere nothing is promised.
 """
 
 # %% inputs

@@ -148,8 +148,10 @@ def test_committed_weights_are_those_of_their_provenance_and_small():
         pretrained.load(name)
 
 
-def test_every_weights_file_has_a_provenance():
+def test_every_weights_file_has_a_provenance_and_a_line_of_the_model_card():
     assert {path.name.split(".")[0] for path in pretrained.WEIGHTS.glob("*.safetensors")} == set(COMMITTED)
+    card = (pretrained.WEIGHTS / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in card for name in COMMITTED)
 
 
 def test_the_recorded_scores_of_every_image_average_to_the_recorded_nll():

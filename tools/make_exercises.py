@@ -95,9 +95,10 @@ def quiz_text(questions):
 
 
 INTRO = """\
-Write your answer into the cell under a statement, run it, then run the cell with `sheet.check`. In a second or less it
-says what is right, what is wrong, and which mistake it looks like. It draws new inputs each time, needs no network and
-no account, and counts nothing against you: check as often as you like.
+Write your answer into the cell under a statement, run it, then run the cell with `sheet.check`. It says what is
+right, what is wrong, and which mistake it looks like: mostly within a second, for a mistake that nobody has seen within
+three. It draws new inputs each time, needs no network and no account, and counts nothing against you: check as often as
+you like.
 
 Some cells give names that a task needs. Leave those as they are, and keep the names of the answers.
 """

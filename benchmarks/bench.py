@@ -6,6 +6,7 @@ Run it again until it says that all is done.
 
 speed     images/s against pythae, two batch sizes (needs `pip install -r benchmarks/requirements.txt`)
 precision images/s in other precisions, two batch sizes
+steps     images/s of the loops of chapter 6, one change after the other
 compile   images/s of the ladder VAE, compiled and not (only where there is a GPU)
 roofline  what fraction of the possible speed a step reaches
 scaling   images/s against batch size, width of the network and number of processes
@@ -28,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import speed
+import steps
 import torch
 
 from vae_lib import data, pretrained, training
@@ -102,6 +104,12 @@ def bench_precision(device):
         for size in SIZES:
             value = images_per_second(device, size, precision=precision, network=net(device))
             yield f"images per second, {precision}, batch {size}", round(value), "images/s"
+
+
+def bench_steps(device):
+    """Images a second of each loop of chapter 6."""
+    for name, value in steps.images_per_second(device):
+        yield f"steps, {name}", round(value), "images/s"
 
 
 def bench_compile(device, epochs=3, **changes):
@@ -251,6 +259,7 @@ PIECES = {
     "speed": Piece(bench_speed, lambda device: [f"pythae-ratio, batch {size}" for size in SIZES]),
     "precision": Piece(bench_precision, lambda device: [f"images per second, {precision}, batch {size}"
                                                         for precision in precisions(device) for size in SIZES]),
+    "steps": Piece(bench_steps, lambda device: [f"steps, {name}" for name in steps.LOOPS]),
     "compile": Piece(bench_compile, lambda device: ["ladder, bf16, images per second",
                                                     "ladder, bf16, compiled, images per second"], gpu=True),
     "roofline": Piece(bench_roofline, lambda device: [f"roofline-fraction, batch {size}" for size in ROOFLINE]),

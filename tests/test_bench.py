@@ -103,3 +103,12 @@ def test_every_recorded_row_belongs_to_a_piece():
         names = {name for piece in bench.PIECES.values() for name in piece.rows(device)}
         for row in bench.json.loads(path.read_text()):
             assert row["name"] in names or (device == "cuda" and row["name"].endswith("processes")), row["name"]
+
+
+def test_the_loops_of_the_chapter_are_those_that_are_measured(machine, monkeypatch):
+    monkeypatch.setattr(bench.steps, "rate", lambda step, device: (step(), 1.0)[1])
+    monkeypatch.setattr(bench.steps, "BATCH", 8)
+    rows = list(bench.bench_steps("cpu"))
+    assert [name for name, *_ in rows] == bench.PIECES["steps"].rows("cpu")
+    chapter = (Path(__file__).parents[1] / "chapters" / "06_full_gpu_vae.md").read_text(encoding="utf-8")
+    assert all(f'speed["{name}"]' in chapter or f'"{name}"' in chapter for name in bench.steps.LOOPS)

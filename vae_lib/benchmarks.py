@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-__all__ = ["row", "rows", "shown"]
+__all__ = ["row", "rows", "shown", "where"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,5 +27,9 @@ def shown(name, device="", folder=RESULTS):
     found = row(name, device, folder)
     if found is None or found["value"] is None:
         return "not yet measured" if found is None else found["unit"]
-    older = ", with an earlier version" if "stale" in found else ""
-    return f"{found['value']:,} {found['unit']} ({found['device']}, {found['date']}{older})"
+    return f"{found['value']:,} {found['unit']} ({where(found)})"
+
+
+def where(found):
+    """The device and the date of a row in words: "NVIDIA H100, 2026-11-23"."""
+    return f"{found['device']}, {found['date']}" + (", with an earlier version" if "stale" in found else "")

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from conftest import small_vae
+from PIL import Image
 from test_training import FULL, HELD_OUT, PIXELS, RUN, assert_same, differ, run
 from torch import nn
+from torchvision import transforms
 from tqdm import tqdm
 from waiting import waited_for
 
@@ -59,6 +62,36 @@ def test_images_of_a_dataset_train_like_those_in_memory(labels, workers):
     stored = torch.utils.data.TensorDataset(PIXELS, torch.arange(50)) if workers else Stored(PIXELS, labels)
     assert_same(fit(x=stored, workers=workers, **options), resident)
     assert differ(fit(x=Stored(PIXELS.flip(0), labels), **options), resident)
+
+
+def folder_of_images(folder, transform, sizes=(8,)):
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for k in range(6):
+            size = sizes[k % len(sizes)]
+            Image.fromarray(PIXELS[k, 0].numpy()).resize((size, size)).save(folder / name / f"{k}.png")
+    return torchvision.datasets.ImageFolder(folder, transform)
+
+
+def test_a_folder_of_images_trains_with_workers_as_without(tmp_path):
+    """torchvision's own loader, and transforms that other processes can import."""
+    images = folder_of_images(tmp_path, transforms.Compose([transforms.Grayscale(), transforms.ToTensor()]))
+    options = {"epochs": 1, "batch_size": 5, "draw": data.binarize, "binarize": False}
+    assert_same(fit(x=images, workers=2, **options), fit(x=images, workers=0, **options))
+
+
+@pytest.mark.parametrize(("transform", "sizes", "workers", "kind", "words"), [
+    (None, (8,), 0, TypeError, "transform=torchvision.transforms.ToTensor()"),
+    (transforms.ToTensor(), (8, 9), 0, ValueError, "Resize and CenterCrop"),
+    (transforms.Lambda(lambda image: image), (8,), 1, RuntimeError, "without lambda, or take workers=0"),
+])
+def test_a_dataset_that_does_not_fit_is_an_error_that_names_the_fix(transform, sizes, workers, kind, words, tmp_path):
+    images = folder_of_images(tmp_path, transform, sizes)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64))  # it reads no values first
+    with pytest.raises(kind) as error:
+        training.fit(net, images, loss=lambda model, x, step: model(x).sum(1), epochs=1, batch_size=5, workers=workers,
+                     progress=False)
+    assert words in str(error.value)
 
 
 def test_an_empty_dataset_is_an_error():

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import math
 import numbers
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -54,6 +55,7 @@ def fit(model, x, *, epochs, loss=negative_elbo, batch_size=128, lr=1e-3, betas=
     Arguments
         x: training images `(n, *x_shape)`: floats, or uint8 together with `binarize=True`; or, for more images than
             fit in memory, a `torch.utils.data.Dataset` of images or (image, label) pairs, read by `workers` processes.
+            They begin anew in each epoch, which takes seconds, so that a run that was stopped goes on as if it had not.
         loss: gives one number an image, `(batch,)`; `objectives.negative_elbo`, or your own. `step` is a tensor.
         batch_size: images a step, over all processes.
         lr, warmup_steps, decay: the learning rate rises linearly over `warmup_steps`, then stays, or
@@ -365,20 +367,45 @@ class _Streamed:
         workers = self.workers if workers is None else workers
         parts = self.order.split(self.batch_size)
         shares = [distributed.share(part).tolist() for part in parts]
-        loader = iter(torch.utils.data.DataLoader(
-            self.dataset, batch_sampler=[share for share in shares if share], generator=self.generator,
-            num_workers=workers, collate_fn=_images_of, pin_memory=self.device.type == "cuda",
-            # "spawn" is what macOS and Windows do, and the only way that is safe after CUDA has started
-            multiprocessing_context="spawn" if workers else None))
+        with _reading():
+            loader = iter(torch.utils.data.DataLoader(
+                self.dataset, batch_sampler=[share for share in shares if share], generator=self.generator,
+                num_workers=workers, collate_fn=_images_of, pin_memory=self.device.type == "cuda",
+                # "spawn" is what macOS and Windows do, and the only way that is safe after CUDA has started
+                multiprocessing_context="spawn" if workers else None))
         for share, part in zip(shares, parts, strict=True):
-            # of a last batch smaller than the number of processes, some get nothing
-            batch = next(loader) if share else torch.empty(0)
+            with _reading():
+                # of a last batch smaller than the number of processes, some get nothing
+                batch = next(loader) if share else torch.empty(0)
             yield batch.to(self.device, non_blocking=True), len(part)
+
+
+@contextlib.contextmanager
+def _reading():
+    """Say what helps where the processes that read images can't begin or have ended."""
+    try:
+        yield
+    except (AttributeError, RuntimeError, pickle.PicklingError) as error:
+        words = str(error)
+        if "pickle" not in words and "exited unexpectedly" not in words:
+            raise
+        raise RuntimeError(f"the workers that read images did not begin, or ended ({words.splitlines()[0]}): each is a "
+                           "new process that imports the data set. Define its class and its functions in a file that "
+                           "can be imported, without lambda, or take workers=0") from error
 
 
 def _images_of(items):
     """A batch from what a data set gives: images, or pairs of image and label."""
-    return torch.stack([item[0] if isinstance(item, (tuple, list)) else item for item in items])
+    images = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
+    other = next((one for one in images if not isinstance(one, torch.Tensor)), None)
+    if other is not None:
+        raise TypeError(f"the data set gives {type(other).__name__} objects, and tensors are needed: give it "
+                        "transform=torchvision.transforms.ToTensor()")
+    shapes = {tuple(one.shape) for one in images}
+    if len(shapes) > 1:
+        raise ValueError(f"the data set gives images of several shapes, {sorted(shapes)[:3]}: bring them to one, as "
+                         "torchvision.transforms.Resize and CenterCrop do")
+    return torch.stack(images)
 
 
 def _source(x, model, draw, batch_size, device, workers):

@@ -115,7 +115,7 @@ def test_every_task_has_its_parts(key):
 def test_the_tasks_of_a_chapter_go_from_easy_to_hard_and_end_with_the_open_one():
     for folder in make_exercises.chapters():
         found = list(make_exercises.tasks(folder).values())
-        assert 6 <= len(found) <= 8
+        assert 6 <= len(found) <= 8 and {task.kind for task in found} == set(make_exercises.KINDS)
         assert [task.by_hand for task in found] == [False] * (len(found) - 1) + [True]
         difficulties = [task.difficulty for task in found[:-1]]
         assert difficulties == sorted(difficulties) and difficulties[0] == 1

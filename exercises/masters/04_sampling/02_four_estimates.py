@@ -45,7 +45,7 @@ fig, ax = plt.subplots(figsize=(6, 3.2))
 for k, (letter, (middle, spread)) in enumerate({{bars}}.items()):
     ax.errorbar(middle, 3 - k, xerr=spread, fmt="o", capsize=5, color=plots.COLORS["blue"])
 ax.axvline({{truth}}, color="0.5", linestyle="--", linewidth=1)
-ax.set(yticks=range(4), yticklabels="DCBA", ylim=(-0.6, 3.6), xlabel="estimate of the gradient", xticks=range(-14, 23, 2))
+ax.set(yticks=range(4), yticklabels="DCBA", ylim=(-0.6, 3.6), xlabel="estimate of the gradient", xticks=range(-12, 21, 4))
 ax.set_xticks(range(-14, 23), minor=True)
 ax.grid(axis="x", which="both", alpha=0.4)
 ax.set_xlim(-14.5, 20.5)

@@ -47,8 +47,13 @@ def asked_nll(decoder, x, known, asked, mu, logvar, eps):
 
 # %% why
 r"""
-Write $x_o$ for the known pixels and $x_m$ for those that are asked for. Then $-\log p(x_m \mid x_o) = \log p(x_o) - \log p(x_m, x_o)$, and the same
-draws estimate both: weights $w = p(z)\, p(x_o \mid z) / q(z)$, summed once as they are and once times $p(x_m \mid z)$. The weights hold the known
+Write $x_o$ for the known pixels and $x_m$ for those that are asked for. Then
+
+$$
+-\log p(x_m \mid x_o) = \log p(x_o) - \log p(x_m, x_o) ,
+$$
+
+and the same draws estimate both: weights $w = p(z)\, p(x_o \mid z) / q(z)$, summed once as they are and once times $p(x_m \mid z)$. The weights hold the known
 pixels alone. What is asked for would otherwise choose the $z$ that explain it. Pixels that are neither stand nowhere.
 
 In the quotient the weights are divided by their sum, so for one pixel the probabilities of 0 and 1 add up to exactly 1, with any number of draws.

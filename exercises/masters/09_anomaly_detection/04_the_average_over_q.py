@@ -48,7 +48,13 @@ def average_nll(x, mu, logvar, W, b):
 # %% why
 r"""
 Let $\sigma_j^2 = e^{\text{logvar}_j}$ be the variance of $q$ in dimension $j$, and $w_j$ column $j$ of $W$. Write $z_j = \mu_j + \sigma_j
-\varepsilon_j$. Then $x - Wz - b = (x - W\mu - b) - \sum_j \sigma_j \varepsilon_j w_j$. In the average of its squared length all mixed terms vanish,
+\varepsilon_j$. Then
+
+$$
+x - Wz - b = (x - W\mu - b) - \sum_j \sigma_j \varepsilon_j w_j .
+$$
+
+In the average of its squared length all mixed terms vanish,
 for the $\varepsilon_j$ are independent and average to 0; their variances are 1, so
 
 $$

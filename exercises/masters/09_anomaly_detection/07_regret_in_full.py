@@ -52,8 +52,13 @@ The ELBO lies below $\log p(x)$ by $\mathrm{KL}(q \,\|\, p(z \mid x))$. In this 
 posterior and its ELBO is $\log p(x)$. So the regret is that KL with the encoder's $q$, and $\log p(x)$ never has to be found.
 
 Collect the terms of $\log p(z) + \log p(x \mid z)$ in $z$: the posterior has the precision $\lambda = 1 + \lVert w \rVert^2 / s^2$ and the mean $m =
-w^\top x / (s^2 \lambda)$. With $\sigma^2 = e^{\text{logvar}}$, $\mathrm{KL} = \tfrac{1}{2}\big(\sigma^2 \lambda + (\mu - m)^2 \lambda - 1 -
-\log(\sigma^2 \lambda)\big)$, which is 0 where $q$ is the posterior.
+w^\top x / (s^2 \lambda)$. With $\sigma^2 = e^{\text{logvar}}$,
+
+$$
+\mathrm{KL} = \tfrac{1}{2}\big(\sigma^2 \lambda + (\mu - m)^2 \lambda - 1 - \log(\sigma^2 \lambda)\big) ,
+$$
+
+which is 0 where $q$ is the posterior.
 
 Apart from $\mu$ and $\sigma$, the image enters through $w^\top x$ alone. Add something orthogonal to $w$, ever longer, and let the encoder not
 notice: the regret stays the same, and $-\log p(x)$ grows without limit. Regret finds images that the encoder handles badly. What this decoder cannot

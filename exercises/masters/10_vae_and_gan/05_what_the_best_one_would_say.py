@@ -51,8 +51,13 @@ losses = {"predicted": "collapse", "collapse": best_loss(covered, 1.0), "fog": b
 # %% why
 r"""
 Where only one of $p$ and $q$ is above zero, the best $D$ is sure and pays nothing. So only the common region costs, and there $p / q$ is constant.
-The collapsed generator shares a part $c = {{KEPT}} / {{MODES}}$ of $p$ and all of $q$: $D = c / (1 + c)$, and the loss is $-c \log D - \log(1 - D) =
-(1 + c) \log(1 + c) - c \log c$. Fog shares all of $p$ and a part $g = {{GOOD}}$ of $q$: the same formula with $g$. With the shared part the loss
+The collapsed generator shares a part $c = {{KEPT}} / {{MODES}}$ of $p$ and all of $q$: $D = c / (1 + c)$, and the loss is
+
+$$
+-c \log D - \log(1 - D) = (1 + c) \log(1 + c) - c \log c .
+$$
+
+Fog shares all of $p$ and a part $g = {{GOOD}}$ of $q$: the same formula with $g$. With the shared part the loss
 grows, from 0 to $2 \log 2$, and $c < g$, so `"collapse"` has the smaller loss. The loss sees how much $p$ and $q$ have in common, not what is wrong:
 a collapse with $c = g$ would give the same number as the fog.
 

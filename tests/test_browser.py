@@ -28,10 +28,12 @@ LOOK = r"""() => {
     const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > screen + 1
         && !e.closest(".bd-sidebar-primary, .bd-sidebar-secondary, dialog")).slice(0, 3)
         .map((e) => `${e.tagName.toLowerCase()}.${e.className} to ${Math.round(e.getBoundingClientRect().right)}`);
+    const cut = [...article.querySelectorAll("mjx-container:not([display])")].filter((e) => e.offsetParent
+        && e.getBoundingClientRect().right > screen + 1).map((e) => e.parentElement.textContent.slice(0, 60));
     return {
         theme: document.documentElement.dataset.theme, images, raw,
         math: article.querySelectorAll(".math").length, typeset: article.querySelectorAll("mjx-container").length,
-        errors: article.querySelectorAll("mjx-merror").length,
+        errors: article.querySelectorAll("mjx-merror").length, cut,
         width: document.documentElement.scrollWidth, screen, wide,
         views: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length,
         figures: document.querySelectorAll(".afm-figure > :not(:has([role=alert]))").length,
@@ -151,6 +153,11 @@ def test_pages_ask_no_other_site(visits):
 def test_pages_are_not_wider_than_the_screen(visits):
     complain(visits, lambda v: [f"{v.seen['width']} px on a screen of {v.seen['screen']}: {v.seen['wide']}"]
              if v.seen["width"] > v.seen["screen"] + 1 else [])
+
+
+def test_formulas_in_a_line_fit_the_screen(visits):
+    """One in a line cannot be scrolled: a long one stands on a line of its own."""
+    complain(visits, lambda visit: visit.seen["cut"])
 
 
 def test_images_are_there_and_described(visits):

@@ -1,4 +1,4 @@
-# title: Twice too wide, twice too narrow
+# title: Too wide, too narrow
 # chapter: 03_elbo
 # goal: predict, then compute, which wrong width of q costs more
 # kind: predict

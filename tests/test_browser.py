@@ -29,7 +29,8 @@ LOOK = r"""() => {
         && !e.closest(".bd-sidebar-primary, .bd-sidebar-secondary, dialog")).slice(0, 3)
         .map((e) => `${e.tagName.toLowerCase()}.${e.className} to ${Math.round(e.getBoundingClientRect().right)}`);
     const cut = [...article.querySelectorAll("mjx-container:not([display])")].filter((e) => e.offsetParent
-        && e.getBoundingClientRect().right > screen + 1).map((e) => e.parentElement.textContent.slice(0, 60));
+        && !e.closest("table") && e.getBoundingClientRect().right > screen + 1)
+        .map((e) => e.parentElement.textContent.slice(0, 60));
     return {
         theme: document.documentElement.dataset.theme, images, raw,
         math: article.querySelectorAll(".math").length, typeset: article.querySelectorAll("mjx-container").length,

@@ -61,7 +61,8 @@ def draws(rng):
         found = good.nonzero()[:, 0]
         nearer, further = (torch.stack([judged(fake[found], real[found], k)[0], judged(real[found], fake[found], k)[0]]) for k in (1, 3))
         # circles to the first neighbour give another pair than any other mistake
-        told = [(precision, recall), (recall, precision), (10 - precision, 10 - recall), (precision, covered), (filled, recall), (filled, covered)]
+        told = [(precision, recall), (recall, precision), (10 - precision, 10 - recall), (precision, covered), (filled, recall), (filled, covered),
+                (covered, filled)]
         told = torch.stack([torch.stack(pair) for pair in told])[:, :, found]
         apart = (nearer - told).abs().sum(1)
         chosen = ((apart[0] > 1) & (apart > 0).all(0)).nonzero()[:1, 0]

@@ -58,6 +58,8 @@ def test_a_ladder_is_trained_in_slices_then_scored_and_each_seed_has_its_rows(ma
         trained = len(machine)
         assert [name for name, *_ in run()][1] == rows[1][0] and len(machine) == trained
         bench.write(rows, "cpu", "c")
+    trained = len(machine)
+    assert len(list(run())) == 2 and len(machine) == trained + 1, "asked again, it trains again"
     assert not bench.missing("ladder", "cpu")
     assert len({row["sha256"] for name, row in bench.results_of("cpu")[1].items() if "nll" in name}) == len(bench.SEEDS)
 
@@ -94,6 +96,18 @@ def test_it_says_what_is_left_and_when_all_is_done(machine, monkeypatch, capsys)
     if not torch.cuda.is_available():
         with pytest.raises(SystemExit, match="no NVIDIA GPU"):
             bench.main()
+
+
+def test_what_needs_a_package_is_left_out_and_not_asked_for_again(machine, monkeypatch, capsys):
+    def without(device):
+        raise ModuleNotFoundError(name="pythae")
+        yield
+
+    monkeypatch.setattr(bench, "PIECES", {"part": bench.Piece(without, lambda device: ["a"])})
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--device", "cpu"])
+    bench.main()
+    said = capsys.readouterr().out
+    assert "pythae is not installed" in said and "all is done, without part" in said
 
 
 def test_every_recorded_row_belongs_to_a_piece():
